@@ -1,0 +1,141 @@
+"""The sandbox as an ASGI application: one origin, every service's routes, faults and the request log around them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mlops_tui.sandbox.api import ApiError, Call, Endpoint, Service, answer
+from mlops_tui.sandbox.dialects import OPEN
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.sandbox import Sandbox
+
+SERVICES = (
+    "control:Control",
+    "discovery:Discovery",
+    "entra:Entra",
+    "graph:Graph",
+    "authorization:Authorization",
+    "arm:Arm",
+    "members:Members",
+    "scim:Scim",
+    "secrets:Secrets",
+    "workspace_files:WorkspaceFiles",
+    "dbfs:Dbfs",
+    "files:Files",
+    "permissions:Permissions",
+    "clusters:Clusters",
+    "libraries:Libraries",
+    "jobs:Jobs",
+    "runs:Runs",
+    "tracking:Tracking",
+)
+log = logging.getLogger("mlops_tui.sandbox")
+
+
+def load_services(sandbox: Sandbox) -> list[Service]:
+    """Every service, in the order of SERVICES: where two routes match, the first wins."""
+    for place in SERVICES:
+        module, _, name = place.partition(":")
+        service_class: type[Service] = getattr(import_module(f"mlops_tui.sandbox.{module}"), name)
+        sandbox.services.append(service_class(sandbox))
+    return sandbox.services
+
+
+def application(sandbox: Sandbox) -> Starlette:
+    """The ASGI application; its lifespan starts and stops the services."""
+    services = load_services(sandbox)
+    routes = [_route(sandbox, endpoint) for service in services for endpoint in service.routes()]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        for service in services:
+            await run_in_threadpool(service.start)
+        yield
+        for service in reversed(services):
+            await run_in_threadpool(service.stop)
+        sandbox.requests.close()
+        sandbox.store.close()
+
+    async def unknown(request: Request, _: Exception) -> Response:
+        return await _dispatch(sandbox, Endpoint(request.method, "", _not_built, OPEN), request)
+
+    # 404: no route; 405: a route, but not with this method. Both say loudly what is missing.
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: unknown, 405: unknown})
+
+
+def _not_built(call: Call) -> Response:
+    """In the shape of Azure and of Databricks at once: whose path it was meant to be is not known."""
+    text = f"The sandbox does not have {call.method} {call.path} (yet); nothing was done."
+    return answer(
+        {"error": {"code": "NotImplemented", "message": text}, "error_code": "NOT_IMPLEMENTED", "message": text}, 501
+    )
+
+
+def _route(sandbox: Sandbox, endpoint: Endpoint) -> Route:
+    async def handle(request: Request) -> Response:
+        return await _dispatch(sandbox, endpoint, request)
+
+    return Route(endpoint.path, handle, methods=[endpoint.method])
+
+
+async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Response:
+    started = time.perf_counter()
+    call = Call(
+        method=request.method,
+        path=request.url.path,
+        params=request.path_params,
+        query_string=request.url.query,
+        headers=dict(request.headers),
+        body=await request.body(),
+        dialect=endpoint.dialect,
+    )
+    fault = sandbox.faults.strike(call.method, call.path) if not call.path.startswith("/_sandbox/") else None
+    if fault and fault.delay:
+        await asyncio.sleep(fault.delay)
+    if fault and fault.status:
+        response = _refusal(call.dialect.fault(fault.status))
+        if fault.retry_after:
+            response.headers["Retry-After"] = str(fault.retry_after)
+    else:
+        response = await run_in_threadpool(_work, sandbox, endpoint, call)
+    caller = call.principal.name if call.principal else ""
+    sandbox.requests.add(
+        call.method,
+        call.path,
+        response.status_code,
+        caller,
+        time.perf_counter() - started,
+        call.headers.get("user-agent", "")[:80],
+    )
+    if fault and fault.drop:
+        raise ConnectionAbortedError("an ordered fault drops the connection")
+    return response
+
+
+def _work(sandbox: Sandbox, endpoint: Endpoint, call: Call) -> Response:
+    try:
+        call.principal = endpoint.dialect.sign_in(sandbox, call)
+        result = endpoint.handler(call)
+    except ApiError as error:
+        return _refusal(error)
+    except Exception:  # a defect of ours must not take the server down, and must be found again in its log
+        log.exception("%s %s", call.method, call.path)
+        return _refusal(call.dialect.error(500, "InternalServerError", "The sandbox failed; its log says where."))
+    return result if isinstance(result, Response) else JSONResponse(result)
+
+
+def _refusal(error: ApiError) -> Response:
+    return JSONResponse(error.body, status_code=error.status, headers=error.headers)
