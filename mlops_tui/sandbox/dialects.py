@@ -21,7 +21,7 @@ class Dialect:
 
     name = "open"
 
-    def sign_in(self, sandbox: Sandbox, call: Call) -> Principal | None:  # noqa: ARG002
+    def sign_in(self, sandbox: Sandbox, call: Call) -> Principal | None:
         """Who calls. Raises ApiError where the service asks for a credential and this one will not do."""
         return None
 
