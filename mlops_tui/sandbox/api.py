@@ -126,6 +126,9 @@ class Service:
     def stop(self) -> None:
         """Called once, when the sandbox stops in good order. A killed sandbox never calls it."""
 
+    def forget_workspace(self) -> None:
+        """The Databricks workspace was deleted: so is all that was in it."""
+
     def on(self, method: str, path: str, handler: Handler, dialect: Dialect | None = None) -> Endpoint:
         return Endpoint(method, path, handler, dialect or self.dialect)
 
