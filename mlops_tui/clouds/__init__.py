@@ -1,0 +1,1 @@
+"""The one place that talks to the network: one file a service, SDKs imported when first used."""

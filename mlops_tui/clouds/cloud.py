@@ -1,0 +1,85 @@
+"""Which cloud: its endpoints, its audiences, its certificate authority. The sandbox is one more of them.
+
+Endpoints as published in the Azure CLI's cloud profiles and the Databricks documentation on sovereign clouds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The endpoints of one cloud; all without a trailing slash."""
+
+    name: str
+    authority: str  # Entra ID
+    resource_manager: str
+    resource_manager_scope: str
+    graph: str
+    graph_scope: str
+    databricks_scope: str
+    databricks_hosts: str  # the end of every workspace's host name
+    portal: str
+    ca_bundle: str = ""  # a file; empty: the usual authorities
+    poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
+
+    @property
+    def trusts_public_discovery(self) -> bool:
+        """Whether Entra's public instance discovery knows this authority; own clouds must be taken on trust."""
+        return not self.ca_bundle
+
+
+DATABRICKS_SCOPE = "2ff814a6-3304-4ab8-85cd-cd0e6f879c1d/.default"  # the same application in every Azure cloud
+
+AZURE = Cloud(
+    name="AzureCloud",
+    authority="https://login.microsoftonline.com",
+    resource_manager="https://management.azure.com",
+    resource_manager_scope="https://management.azure.com/.default",
+    graph="https://graph.microsoft.com",
+    graph_scope="https://graph.microsoft.com/.default",
+    databricks_scope=DATABRICKS_SCOPE,
+    databricks_hosts=".azuredatabricks.net",
+    portal="https://portal.azure.com",
+)
+AZURE_US_GOVERNMENT = Cloud(
+    name="AzureUSGovernment",
+    authority="https://login.microsoftonline.us",
+    resource_manager="https://management.usgovcloudapi.net",
+    resource_manager_scope="https://management.usgovcloudapi.net/.default",
+    graph="https://graph.microsoft.us",
+    graph_scope="https://graph.microsoft.us/.default",
+    databricks_scope=DATABRICKS_SCOPE,
+    databricks_hosts=".databricks.azure.us",
+    portal="https://portal.azure.us",
+)
+AZURE_CHINA = Cloud(
+    name="AzureChinaCloud",
+    authority="https://login.chinacloudapi.cn",
+    resource_manager="https://management.chinacloudapi.cn",
+    resource_manager_scope="https://management.chinacloudapi.cn/.default",
+    graph="https://microsoftgraph.chinacloudapi.cn",
+    graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
+    databricks_scope=DATABRICKS_SCOPE,
+    databricks_hosts=".databricks.azure.cn",
+    portal="https://portal.azure.cn",
+)
+PUBLIC_CLOUDS = {cloud.name: cloud for cloud in (AZURE, AZURE_US_GOVERNMENT, AZURE_CHINA)}
+
+
+def local_cloud(origin: str, ca_bundle: str) -> Cloud:
+    """A whole cloud behind one origin on this machine, such as the sandbox."""
+    return Cloud(
+        name="sandbox",
+        authority=origin,
+        resource_manager=origin,
+        resource_manager_scope=f"{origin}/.default",
+        graph=f"{origin}/graph",
+        graph_scope=f"{origin}/graph/.default",
+        databricks_scope=DATABRICKS_SCOPE,
+        databricks_hosts=origin.removeprefix("https://"),
+        portal=origin,
+        ca_bundle=ca_bundle,
+        poll_seconds=0.1,
+    )
