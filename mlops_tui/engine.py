@@ -187,6 +187,7 @@ class Engine:
             raise error
         self._tell(step, "failed", error.message)
         self.emit(Problem(source=step.name, error=card(error)))
+        error.told = True
         return error
 
     def _tell(self, step: Step, state: StepStatus, detail: str = "", seconds: float | None = None) -> None:

@@ -35,6 +35,7 @@ class MlopsError(Exception):
         self.hint = hint or self.default_hint
         self.link = link
         self.raw = raw
+        self.told = False  # an event with this error's card has been emitted
         self.code = code  # the service's own name for it: "AADSTS7000215", "AuthorizationFailed"
 
 

@@ -55,6 +55,7 @@ class RunResult:
     passed: bool | None = None  # the gate; None where there is no metric to judge by
     run_id: str = ""  # MLflow's
     url: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +159,14 @@ class RunsCompared(Event):
     best: str  # the run's name; empty where none ended well
     gate: str
     passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsListed(Event):
+    """Runs of any build, newest first."""
+
+    results: tuple[RunResult, ...]
+    gate: str
 
 
 @dataclass(frozen=True, kw_only=True)

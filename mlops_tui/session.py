@@ -46,6 +46,10 @@ class Session:
                 raise NotYetKnown(step)
             return self._known[name]
 
+    def knows(self, name: str) -> bool:
+        with self._lock:
+            return name in self._known
+
     def forget(self, name: str) -> None:
         with self._lock:
             self._known.pop(name, None)

@@ -1,0 +1,38 @@
+"""What happened, kept: the events of each command as JSON lines, redacted, one file a command."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops_tui.events import Event, to_json
+from mlops_tui.redaction import redact
+
+KEPT = 200  # files; the oldest go first
+
+
+class Journal:
+    """An open file of events. Every line is on disk when `write` returns: a killed command leaves all it told."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        """Raises OSError where the folder cannot be written."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in sorted(folder.glob("*.jsonl"))[: -KEPT + 1]:
+            old.unlink(missing_ok=True)
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{command.replace(' ', '-')}-{os.getpid()}.jsonl"
+        self.path = folder / name
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.fdopen(descriptor, "w", buffering=1)
+
+    def write(self, event: Event) -> None:
+        self._file.write(line_of(event) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def line_of(event: Event) -> str:
+    """The event as one line of JSON with no secret in it."""
+    return redact(json.dumps(to_json(event), ensure_ascii=False))

@@ -1,0 +1,162 @@
+"""What can be asked for: set up, train, list, read a log. Both front ends and the worker ask here, and only here."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tui import __version__
+from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
+from mlops_tui.errors import Interrupted, MlopsError, UsageError
+from mlops_tui.events import CommandFinished, CommandStarted, Event, Problem, RunsListed
+from mlops_tui.steps import Emit
+
+if TYPE_CHECKING:
+    from mlops_tui.project import Parameters
+    from mlops_tui.session import Session
+    from mlops_tui.training.builds import Build
+
+Confirm = Callable[[Plan], bool]
+Work = Callable[[Emit], str]  # does something, tells it, and returns a closing sentence
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Which runs to launch, as what build."""
+
+    build: Build
+    runs: tuple[Parameters, ...]
+    detach: bool = False
+
+
+def setup(session: Session, emit: Emit, *, plan_only: bool = False, confirm: Confirm | None = None) -> str:
+    """Plan, and unless told otherwise apply just that plan."""
+    from mlops_tui.setup import steps
+
+    engine = Engine(steps(), session, emit)
+    plan = engine.plan()
+    if plan_only:
+        return "Nothing was changed."
+    if not plan.pending:
+        return "Nothing to do."
+    if confirm is not None and not confirm(plan):
+        raise Interrupted("Not applied.", hint="Nothing was changed.")
+    _raise_first(engine.apply(plan))
+    return "Everything is set up."
+
+
+def teardown(session: Session, emit: Emit) -> str:
+    """Remove what setup makes."""
+    from mlops_tui.setup import steps
+
+    _raise_first(Engine(steps(), session, emit).remove())
+    return "Everything that setup makes is gone."
+
+
+def train(session: Session, emit: Emit, sweep: Sweep) -> str:
+    """Launch the sweep on what setup has made, follow it, compare its runs."""
+    from mlops_tui import training
+
+    _need_setup(session)
+    compared = training.train(session, sweep.build, sweep.runs, emit, sweep.detach)
+    if compared is None:
+        return "The runs go on in the cloud."
+    return f"Best run: {compared.best}."
+
+
+def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = None) -> str:
+    """The main job: setup, then train."""
+    setup(session, emit, confirm=confirm)
+    return train(session, emit, sweep)
+
+
+def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) -> str:
+    from mlops_tui import training
+
+    _need_setup(session)
+    emit(RunsListed(results=training.list_runs(session, build, limit), gate=str(session.project.training.gate)))
+    return ""
+
+
+def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
+    from mlops_tui import training
+
+    _need_setup(session)
+    training.read_log(session, run, emit, follow)
+    return ""
+
+
+def cancel_run(session: Session, emit: Emit, run: str) -> str:
+    from mlops_tui import training
+
+    _need_setup(session)
+    training.cancel(session, run, emit)
+    return "Cancelled."
+
+
+def perform(command: str, session: Session, work: Work, show: Emit) -> int:
+    """Do `work` between a CommandStarted and a CommandFinished; the exit code. Errors end as cards, never as traces."""
+    emit = Sequencer(show)
+    started = time.monotonic()
+    project = session.project
+    emit(CommandStarted(command=command, cloud=session.cloud.name, project=project.name, version=__version__))
+    summary, exit_code = "", 0
+    try:
+        summary = work(emit)
+    except MlopsError as error:
+        if not error.told:
+            emit(Problem(error=card(error)))
+        exit_code = error.exit_code
+    finally:
+        session.close()
+    seconds = round(time.monotonic() - started, 2)
+    emit(CommandFinished(command=command, exit_code=exit_code, seconds=seconds, summary=summary))
+    return exit_code
+
+
+def stream(run: Callable[[Emit], int], cancel: Callable[[], None]) -> Iterator[Event]:
+    """Run in a thread and yield its events here. Closing the generator cancels, and waits for the write in hand.
+
+    A defect in `run` (anything but an MlopsError) is raised here, when its events are through.
+    """
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    defects: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run(events.put)
+        except BaseException as defect:  # noqa: BLE001 (raised again in the caller's thread)
+            defects.append(defect)
+        finally:
+            events.put(None)
+
+    thread = threading.Thread(target=work, name="work", daemon=True)
+    thread.start()
+    try:
+        while (event := events.get()) is not None:
+            yield event
+    except GeneratorExit:
+        cancel()
+        raise
+    if defects:
+        raise defects[0]
+
+
+def _need_setup(session: Session) -> None:
+    """Look at what setup has made, once a session. Raises UsageError where something is missing."""
+    if session.knows("train_job_id"):
+        return
+    from mlops_tui.setup import steps
+
+    Engine(steps(), session, emit=lambda _: None).plan()
+    if not session.knows("train_job_id"):
+        raise UsageError("The project is not set up yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for all.")
+
+
+def _raise_first(outcome: Outcome) -> None:
+    if outcome.error:
+        raise outcome.error
