@@ -34,12 +34,14 @@ SERVICES = (
     "secrets:Secrets",
     "workspace_files:WorkspaceFiles",
     "dbfs:Dbfs",
+    "artifacts:Artifacts",
     "files:Files",
     "permissions:Permissions",
     "clusters:Clusters",
     "libraries:Libraries",
     "jobs:Jobs",
     "runs:Runs",
+    "registry:Registry",
     "tracking:Tracking",
 )
 log = logging.getLogger("mlops_tui.sandbox")
