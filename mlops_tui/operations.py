@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tui import __version__
 from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
 from mlops_tui.errors import Interrupted, MlopsError, UsageError
-from mlops_tui.events import CommandFinished, CommandStarted, Event, Problem, RunsListed
+from mlops_tui.events import CommandFinished, CommandStarted, Problem, RunsListed
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -116,34 +114,6 @@ def perform(command: str, session: Session, work: Work, show: Emit) -> int:
     seconds = round(time.monotonic() - started, 2)
     emit(CommandFinished(command=command, exit_code=exit_code, seconds=seconds, summary=summary))
     return exit_code
-
-
-def stream(run: Callable[[Emit], int], cancel: Callable[[], None]) -> Iterator[Event]:
-    """Run in a thread and yield its events here. Closing the generator cancels, and waits for the write in hand.
-
-    A defect in `run` (anything but an MlopsError) is raised here, when its events are through.
-    """
-    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    defects: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            run(events.put)
-        except BaseException as defect:  # noqa: BLE001 (raised again in the caller's thread)
-            defects.append(defect)
-        finally:
-            events.put(None)
-
-    thread = threading.Thread(target=work, name="work", daemon=True)
-    thread.start()
-    try:
-        while (event := events.get()) is not None:
-            yield event
-    except GeneratorExit:
-        cancel()
-        raise
-    if defects:
-        raise defects[0]
 
 
 def _need_setup(session: Session) -> None:

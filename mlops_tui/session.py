@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlops_tui.steps import NotYetKnown
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from mlops_tui.project import Project
 
 
+Ask = Callable[[Callable[[], bool]], bool]
+
+
+def _nobody(question: Callable[[], bool]) -> bool:
+    raise RuntimeError("there is nobody to ask")
+
+
 class Session:
     """What steps and runs are given. Holds no truth of its own: `known` is what this command has seen in the cloud."""
 
@@ -20,6 +28,7 @@ class Session:
         self.project = project
         self.cloud = cloud
         self.cancelled = threading.Event()
+        self.ask: Ask = _nobody  # asks whoever sits there, on the thread that talks to them
         self._lock = threading.RLock()
         self._known: dict[str, str] = {}
         self._clients: Clients | None = None

@@ -1,0 +1,60 @@
+"""The command line: which commands there are. What a command needs is imported when it is called.
+
+Exit codes: 0 done, 1 the work failed, 2 usage or configuration, 3 sign-in or permission, 4 approval needed,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from mlops_tui import __version__
+
+# name: where it is, and its line in --help (kept here so that --help imports nothing else)
+COMMANDS = {
+    "up": ("pipeline:up", "Set up what is missing, then train and compare: the main job."),
+    "setup": ("pipeline:setup", "Make the cloud match the project; --plan only shows what would change."),
+    "train": ("pipeline:train", "Launch a sweep of runs, follow them live, compare them."),
+    "runs": ("pipeline:runs", "List training runs with their metrics."),
+    "logs": ("pipeline:logs", "Show the log of a run; --follow stays with it."),
+    "cancel": ("pipeline:cancel", "Cancel a training run."),
+    "down": ("pipeline:down", "Remove everything that setup makes."),
+    "init": ("project:init", "Write mlops.toml for a new project."),
+    "config": ("project:config", "Show each setting, its value and where it comes from."),
+    "sandbox": ("sandbox:sandbox", "The practice cloud on this machine: start, stop, status, reset, env."),
+    "worker": ("pipeline:worker", ""),
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"mlops_tui.commands.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, line) for name, (_, line) in COMMANDS.items() if line]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="mlops-tui %(version)s")
+def main() -> None:
+    """From an empty Azure subscription to a trained model on Azure Databricks, every step live.
+
+    Without an account everything runs in a practice cloud on this machine (--cloud sandbox, the default).
+    """
+
+
+if __name__ == "__main__":
+    main()

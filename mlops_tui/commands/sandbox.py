@@ -1,0 +1,127 @@
+"""sandbox start, stop, status, reset, env: the one place outside the sandbox that knows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from mlops_tui import folders
+from mlops_tui.errors import CloudError, UsageError
+from mlops_tui.opening import Practice
+
+
+def practice(tell: Callable[[str], None]) -> Practice:
+    """The practice cloud of this user, started if it is not up.
+
+    Raises UsageError where the sandbox's packages are not installed, CloudError where it does not start.
+    """
+    if find_spec("uvicorn") is None or find_spec("mlflow") is None:
+        raise UsageError(
+            "The practice cloud is not installed.",
+            hint="Install it with `pip install 'mlops-tui[sandbox]'`, or choose a real cloud: --cloud AzureCloud.",
+        )
+    from mlops_tui.sandbox import process
+
+    folder = folders.sandbox_folder(os.environ)
+    if process.status(folder) is None:
+        tell("starting the practice cloud on this machine ...")
+    try:
+        address = process.start(folder)
+    except process.SandboxError as error:
+        raise CloudError("The practice cloud did not start.", raw=str(error), hint=_start_hint(folder)) from error
+    tell(f"the practice cloud is up at {address.origin}")
+    return Practice(address.origin, str(folder / "ca.pem"), _credentials(folder))
+
+
+def known_practice() -> Mapping[str, str] | None:
+    """What the practice cloud would give, if it has been started before; starts nothing."""
+    folder = folders.sandbox_folder(os.environ)
+    return _credentials(folder) if (folder / "credentials.json").exists() else None
+
+
+def _credentials(folder: Path) -> Mapping[str, str]:
+    from mlops_tui import redaction
+
+    values: dict[str, str] = json.loads((folder / "credentials.json").read_text())
+    redaction.register(values["client_secret"])
+    return values
+
+
+def _start_hint(folder: Path) -> str:
+    return f"Read {folder / 'server.log'}; `mlops-tui sandbox reset` starts from nothing."
+
+
+@click.group()
+def sandbox() -> None:
+    """The practice cloud on this machine.
+
+    It speaks the protocols of Azure, Databricks and MLflow, really trains and tracks, and costs nothing.
+    """
+
+
+@sandbox.command()
+@click.option("--port", type=click.IntRange(1024, 65535), default=None, help="Only the first time; it is kept.")
+def start(port: int | None) -> None:
+    """Start it, if it is not up."""
+    from mlops_tui.sandbox import process
+
+    folder = folders.sandbox_folder(os.environ)
+    try:
+        address = process.start(folder, port or 0)
+    except process.SandboxError as error:
+        raise click.ClickException(f"{error}\n{_start_hint(folder)}") from error
+    click.echo(f"The practice cloud is up at {address.origin} (process {address.pid}).")
+
+
+@sandbox.command()
+def stop() -> None:
+    """Stop it; everything in it is kept."""
+    from mlops_tui.sandbox import process
+
+    stopped = process.stop(folders.sandbox_folder(os.environ))
+    click.echo("Stopped." if stopped else "It was not up.")
+
+
+@sandbox.command()
+def status() -> None:
+    """Say whether it is up, and where. Exit code 1 where it is not."""
+    from mlops_tui.sandbox import process
+
+    folder = folders.sandbox_folder(os.environ)
+    address = process.status(folder)
+    click.echo(f"Up at {address.origin} (process {address.pid})." if address else "Not up.")
+    click.echo(f"Its folder: {folder}")
+    if address is None:
+        raise SystemExit(1)
+
+
+@sandbox.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Stop it and forget everything in it."""
+    from mlops_tui.sandbox import process
+
+    folder = folders.sandbox_folder(os.environ)
+    if not yes:
+        click.confirm(f"Remove {folder} with all its runs and secrets?", abort=True)
+    process.reset(folder)
+    click.echo("The practice cloud is empty.")
+
+
+@sandbox.command()
+def env() -> None:
+    """Print the exports with which az, the Databricks CLI and mlflow talk to it: eval "$(mlops-tui sandbox env)"."""
+    from mlops_tui.sandbox import exports, process
+
+    folder = folders.sandbox_folder(os.environ)
+    address = process.status(folder)
+    if address is None:
+        raise click.ClickException("The practice cloud is not up. Start it with `mlops-tui sandbox start`.")
+    for name, value in exports.environment(folder, address).items():
+        click.echo(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,116 @@
+"""What the front ends without a screen print."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_tui import events, redaction
+from mlops_tui.events import Change, ErrorCard, Event, RunResult
+from mlops_tui.headless.json_lines import JsonLines
+from mlops_tui.headless.text import PlainText
+from mlops_tui.journal import Journal
+
+HOSTILE = "[/subscriptions/abc] [bold]x[/bold] \x1b[31mred\x1b[0m :smile: \u202eright to left"
+RUNS = (
+    RunResult("a", {"alpha": 0.5}, "succeeded", {"rmse": 0.79, "mae": 0.63, "r2": 0.1}, 1.5, best=False, passed=True),
+    RunResult("b", {"alpha": 0.1}, "succeeded", {"rmse": 0.71, "mae": 0.55, "r2": 0.25}, 1.2, best=True, passed=True),
+    RunResult("c", {"alpha": 0.9}, "failed"),
+)
+EVERY_EVENT: tuple[Event, ...] = (
+    events.CommandStarted(command="up", cloud="sandbox", project="wine-quality", version="1"),
+    events.StepState(step="s", title="A step", state="running", detail=HOSTILE),
+    events.Planned(step="s", title="A step", changes=(Change("create", HOSTILE, "why", "sign-in", "1 €/h"),)),
+    events.PlanReady(pending=1, kept=2),
+    events.LogLine(source="run", text=HOSTILE, level="error"),
+    events.Identified(what="job run", id="17", url="https://localhost/run/17"),
+    events.RunState(run="a", state="running", detail=HOSTILE, url="https://localhost/run/18"),
+    events.MetricsRead(run="a", metrics={"rmse": 0.5}),
+    events.RunsCompared(build="1", results=RUNS, best="b", gate="rmse < 0.8", passed=True),
+    events.RunsListed(results=RUNS, gate="rmse < 0.8"),
+    events.Problem(error=ErrorCard("It failed.", "Do this.", "https://learn.microsoft.com", HOSTILE, "Code", 3)),
+    events.CommandFinished(command="up", exit_code=3, seconds=1.0, summary="Nothing."),
+)
+
+
+def printed(*shown: Event) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    reporter = PlainText(out, err)
+    for event in shown:
+        reporter.show(event)
+    return out.getvalue(), err.getvalue()
+
+
+def test_every_type_of_event_can_be_shown() -> None:
+    assert {type(event) for event in EVERY_EVENT} == set(Event.__subclasses__())
+    out, err = printed(*EVERY_EVENT)
+    assert "[/subscriptions/abc] [bold]x[/bold]" in out
+    assert ":smile:" in out
+    assert "It failed." in err
+
+
+def test_the_table_marks_the_best_run_and_shows_each_metric() -> None:
+    out, _ = printed(events.RunsCompared(build="7", results=RUNS, best="b", gate="rmse < 0.8", passed=True))
+    rows = out.splitlines()
+    assert [word for row in rows for word in row.split() if word in ("RMSE", "MAE", "R2")] == ["RMSE", "MAE", "R2"]
+    starred = [row for row in rows if row.startswith("★")]
+    assert len(starred) == 1
+    assert "0.7100" in starred[0]
+    assert any("failed" in row and "0." not in row.replace("0.9", "") for row in rows)
+
+
+def test_an_error_card_says_what_happened_what_to_do_and_the_raw_error_last() -> None:
+    card = ErrorCard(
+        "The secret was refused.", "Make a new one.", "https://aka.ms/x", "AADSTS7000215: raw", "AADSTS7000215"
+    )
+    _, err = printed(events.Problem(error=card))
+    order = [err.index(text) for text in ("The secret was refused.", "Make a new one.", "aka.ms", "AADSTS7000215: raw")]
+    assert order == sorted(order)
+
+
+def test_a_registered_secret_is_in_no_output(tmp_path: Path) -> None:
+    secret = 'k"ey/with~odd\\signs'
+    redaction.register(secret)
+    out, err = printed(*(dataclasses.replace(event) for event in _with(secret)))
+    lines = io.StringIO()
+    reporter = JsonLines(lines)
+    journal = Journal(tmp_path, "up")
+    for event in _with(secret):
+        reporter.show(event)
+        journal.write(event)
+    journal.close()
+    for text in (out, err, lines.getvalue(), journal.path.read_text()):
+        assert secret not in text
+        assert json.dumps(secret)[1:-1] not in text
+        assert "[REDACTED]" in text or text == err
+
+
+def _with(secret: str) -> tuple[Event, ...]:
+    return (
+        events.LogLine(source="run", text=f"before {secret} after"),
+        events.Identified(what="token", id=secret),
+        events.Problem(error=ErrorCard("It failed", raw=f"password={secret}")),
+    )
+
+
+def test_json_lines_are_valid_json_one_event_each() -> None:
+    out = io.StringIO()
+    reporter = JsonLines(out)
+    for event in EVERY_EVENT:
+        reporter.show(event)
+    read = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [events.from_json(line) for line in read] == list(EVERY_EVENT)
+
+
+def test_the_journal_is_private_and_the_oldest_files_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_tui.journal.KEPT", 3)
+    for number in range(5):
+        (tmp_path / f"2020010{number}-000000-up-1.jsonl").write_text("")
+    journal = Journal(tmp_path, "sandbox start")
+    journal.close()
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3
