@@ -1,0 +1,121 @@
+"""Work that outlasts a request, as Azure Resource Manager shows it to clients that poll.
+
+An operation is a document with the moment at which it is due; no thread waits for it. Whoever calls next after that
+moment brings it to its end (`settle`), after a restart too: a killed sandbox loses no operation.
+
+Shapes: Azure Resource Manager, "Track asynchronous Azure operations".
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from starlette.responses import Response
+
+from mlops_tui.sandbox import clock
+from mlops_tui.sandbox.api import ApiError, Body, Call, answer, empty
+from mlops_tui.sandbox.arm import NOT_FINAL, Operation, ResourceProvider
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.sandbox import Sandbox
+
+KIND = "operation"
+KEPT = 3600  # seconds that a finished operation can still be asked for
+Ending = Callable[[str], None]  # gets the target's id; must be safe to repeat; an ApiError makes the operation fail
+
+
+class LongRunning(ResourceProvider):
+    """Operation statuses (Azure-AsyncOperation) and operation results (Location)."""
+
+    seconds: ClassVar[float] = 0.25  # two or three polls, at the 100 ms that NOT_FINAL asks for
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self._lock = threading.Lock()
+        self._endings: dict[str, Ending] = {}
+
+    def operations(self) -> list[Operation]:
+        place = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
+        return [
+            self.does("GET", f"{place}/operationStatuses/{{id}}", "", self.status),
+            self.does("GET", f"{place}/operationResults/{{id}}", "", self.result),
+            self.does("GET", "/subscriptions/{subscription}/operationresults/{id}", "", self.result),
+        ]
+
+    def ends(self, verb: str, ending: Ending) -> None:
+        """Say what an operation of that verb does when it is due."""
+        self._endings[verb] = ending
+
+    def begin(self, verb: str, target: str) -> str:
+        """Start one; its id."""
+        operation_id = str(uuid.uuid4())
+        now = time.time()
+        kept = {"id": operation_id, "verb": verb, "target": target, "status": "InProgress", "error": None}
+        self.store.put(KIND, operation_id, kept | {"started": now, "due": now + self.seconds})
+        return operation_id
+
+    def status_headers(self, call: Call, operation_id: str, namespace: str, location: str) -> dict[str, str]:
+        """For the answer to a PUT or PATCH: poll the status, then read the resource."""
+        place = f"/subscriptions/{self.sandbox.subscription_id}/providers/{namespace}/locations/{location}"
+        return {"Azure-AsyncOperation": self._url(call, f"{place}/operationStatuses/{operation_id}")} | NOT_FINAL
+
+    def result_headers(self, call: Call, operation_id: str) -> dict[str, str]:
+        """For the answer to a DELETE: poll until it is no longer 202."""
+        path = f"/subscriptions/{self.sandbox.subscription_id}/operationresults/{operation_id}"
+        return {"Location": self._url(call, path)} | NOT_FINAL
+
+    def _url(self, call: Call, path: str) -> str:
+        return f"{self.sandbox.origin}{path}?api-version={call.query['api-version']}"
+
+    def settle(self) -> None:
+        """Bring every operation that is due to its end."""
+        with self._lock:
+            now = time.time()
+            for key, kept in self.store.items(KIND):
+                if kept["status"] == "InProgress" and kept["due"] <= now:
+                    self._end(kept)
+                elif kept["due"] < now - KEPT:
+                    self.store.delete(KIND, key)
+
+    def _end(self, kept: Body) -> None:
+        try:
+            self._endings[kept["verb"]](kept["target"])
+            kept["status"] = "Succeeded"
+        except ApiError as error:
+            kept |= {"status": "Failed", "error": error.body["error"]}
+        # Last, so that a sandbox killed in between repeats the ending instead of losing it.
+        self.store.put(KIND, kept["id"], kept)
+
+    def _find(self, call: Call) -> Body:
+        kept = self.store.get(KIND, call.params["id"].lower())
+        if kept is None:
+            message = f"The operation '{call.params['id']}' could not be found."
+            raise self.dialect.error(404, "NotFound", message)
+        return kept
+
+    def status(self, call: Call) -> Response:
+        kept = self._find(call)
+        body = {"id": call.path, "name": kept["id"], "status": kept["status"], "startTime": _stamp(kept["started"])}
+        if kept["status"] == "InProgress":
+            return answer(body, headers=NOT_FINAL)
+        body["endTime"] = _stamp(kept["due"])
+        if kept["error"]:
+            body["error"] = kept["error"]
+        return answer(body)
+
+    def result(self, call: Call) -> Response:
+        kept = self._find(call)
+        if kept["status"] == "InProgress":
+            return empty(202, self.result_headers(call, kept["id"]))
+        if kept["error"]:
+            return answer({"error": kept["error"]}, 409)
+        return empty(204)
+
+
+def _stamp(seconds: float) -> str:
+    return clock.text(datetime.fromtimestamp(seconds, UTC))
