@@ -1,0 +1,167 @@
+"""Training: launch a sweep, follow it live, compare its runs."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mlops_tui.errors import GateMissedError, RunFailedError, UsageError
+from mlops_tui.events import LogLine, RunResult, RunsCompared, RunStatus
+from mlops_tui.steps import Emit
+from mlops_tui.training.segments import Segments
+from mlops_tui.training.selection import compare
+from mlops_tui.training.sweep import Launched, launch, relaunched
+from mlops_tui.training.tail import AT_ONCE, Follower
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.databricks import Databricks
+    from mlops_tui.clouds.databricks_experiments import TrackedRun
+    from mlops_tui.clouds.databricks_runs import RunInfo
+    from mlops_tui.project import Parameters
+    from mlops_tui.session import Session
+    from mlops_tui.training.builds import Build
+
+TRACKED: dict[str, RunStatus] = {
+    "FINISHED": "succeeded",
+    "FAILED": "failed",
+    "KILLED": "canceled",
+    "RUNNING": "running",
+}
+
+
+def train(
+    session: Session, build: Build, runs: tuple[Parameters, ...], emit: Emit, detach: bool = False
+) -> RunsCompared | None:
+    """Launch, follow, compare; None where the caller does not stay.
+
+    Raises RunFailedError where a run ended badly, GateMissedError where none is good enough (both after the table was
+    emitted), UnreachableError where the connection stays lost, Interrupted where the session was cancelled.
+    """
+    launched = launch(session, build, runs, emit)
+    if detach:
+        emit(LogLine(source="train", text=f"come back with: mlops-tui logs {launched.run_id} --follow"))
+        return None
+    return _follow(session, launched, emit)
+
+
+def read_log(session: Session, run: str, emit: Emit, follow: bool) -> RunsCompared | None:
+    """The logs of a job run's runs: as far as they are, or with `follow` until the end, as `train` does."""
+    launched = relaunched(session, _number(run))
+    if follow:
+        return _follow(session, launched, emit)
+    files = _databricks(session).files
+    for name in launched.runs:
+        log = Segments(files, f"{launched.log_folder}/{name}")
+        for line in [*log.read(), *log.rest()]:
+            emit(LogLine(source=name, text=line))
+    return None
+
+
+def cancel(session: Session, run: str, emit: Emit) -> None:
+    """End a job run and all its runs."""
+    run_id = _number(run)
+    _databricks(session).runs.cancel(run_id)
+    emit(LogLine(source="train", text=f"asked job run {run_id} to end"))
+
+
+def list_runs(session: Session, build: str = "", limit: int = 50) -> tuple[RunResult, ...]:
+    """Tracked runs of the project's experiment, newest first."""
+    rule = session.project.training
+    tags = {"build_number": build} if build else {}
+    tracked = _databricks(session).experiments.runs(rule.experiment, tags, limit)
+    return tuple(_result(session, run) for run in tracked)
+
+
+def _follow(session: Session, launched: Launched, emit: Emit) -> RunsCompared:
+    databricks = _databricks(session)
+    seen = Follower(session, databricks, launched, emit).follow()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="results") as pool:
+        names = list(launched.runs)
+        results = pool.map(lambda name: _outcome(session, launched, name, seen.get(name)), names)
+        compared = compare(launched.build.number, results, session.project.training)
+    emit(compared)
+    _judge(compared, launched, seen)
+    return compared
+
+
+def _outcome(session: Session, launched: Launched, name: str, run: RunInfo | None) -> RunResult:
+    """What became of one run: its state from the job, its metrics from the tracked run that it named at its end."""
+    parameters: dict[str, float | str] = dict(launched.runs[name])
+    if run is None:
+        return RunResult(name, parameters, "failed", build=launched.build.number)
+    metrics: dict[str, float] = {}
+    tracked_id = ""
+    databricks = _databricks(session)
+    if run.status == "succeeded":
+        tracked_id = _tracked_id(databricks.runs.output(run.run_id).result)
+        found = databricks.experiments.get(tracked_id).metrics if tracked_id else {}
+        metrics = {key: found[key] for key in session.project.training.metrics if key in found}
+    return RunResult(
+        name,
+        parameters,
+        run.status,
+        metrics,
+        run.seconds,
+        run_id=tracked_id,
+        url=run.url,
+        build=launched.build.number,
+    )
+
+
+def _tracked_id(exit_value: str) -> str:
+    """The MLflow run that the notebook named when it exited; empty where it named none."""
+    try:
+        value = json.loads(exit_value)
+    except ValueError:
+        return ""
+    return str(value.get("run_id", "")) if isinstance(value, dict) else ""
+
+
+def _judge(compared: RunsCompared, launched: Launched, seen: dict[str, RunInfo]) -> None:
+    bad = [result for result in compared.results if result.status != "succeeded"]
+    if bad:
+        first = seen.get(bad[0].name)
+        names = ", ".join(f"{result.name} ({result.status})" for result in bad)
+        raise RunFailedError(
+            f"{len(bad)} of {len(compared.results)} runs did not succeed: {names}.",
+            hint="The log above says why. Mend it, then run the same command again.",
+            link=(first.url if first else "") or launched.url,
+            raw=first.message if first else "The run never began.",
+        )
+    if not compared.passed:
+        found = f"the best run, {compared.best}, is in the table" if compared.best else "no run has that metric"
+        raise GateMissedError(
+            f"The gate {compared.gate} is missed: {found}.",
+            hint="Try other parameters (--grid alpha=0.1:0.5:0.1), or change training.gate in mlops.toml.",
+            link=launched.url,
+        )
+
+
+def _result(session: Session, run: TrackedRun) -> RunResult:
+    rule = session.project.training
+    status = TRACKED.get(run.status, "pending")
+    metrics = {key: run.metrics[key] for key in rule.metrics if key in run.metrics}
+    return RunResult(
+        run.name,
+        {key: run.parameters[key] for key in ("alpha", "l1_ratio") if key in run.parameters},
+        status,
+        metrics,
+        run.seconds,
+        passed=rule.gate.passes(metrics) if status == "succeeded" else None,
+        run_id=run.run_id,
+        url=f"{_databricks(session).host}/ml/experiments/{run.experiment_id}/runs/{run.run_id}",
+        build=run.tags.get("build_number", ""),
+    )
+
+
+def _databricks(session: Session) -> Databricks:
+    return session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
+
+
+def _number(run: str) -> int:
+    if not run.isdecimal():
+        raise UsageError(
+            f"{run!r} is not the number of a job run.", hint="`train` prints it; the jobs page has it, too."
+        )
+    return int(run)

@@ -1,0 +1,105 @@
+"""A sweep: the runs of one build, and their launch as one run of the project's training job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tui.errors import UsageError
+from mlops_tui.events import Identified, LogLine
+from mlops_tui.steps import Emit
+
+if TYPE_CHECKING:
+    from mlops_tui.project import Parameters
+    from mlops_tui.session import Session
+    from mlops_tui.training.builds import Build
+
+LONGEST = 10_000  # characters of a job parameter (Databricks, "Job parameters": 10,000 bytes in all)
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A sweep in the cloud."""
+
+    run_id: int  # of the job run
+    url: str
+    build: Build
+    runs: dict[str, Parameters]  # by name, in the order given
+    log_folder: str  # each run writes its live log to <log_folder>/<name>
+
+
+def named(runs: tuple[Parameters, ...]) -> dict[str, Parameters]:
+    """Each run under a name that people read and that a file may have: "alpha=0.5,l1_ratio=0.5"."""
+    by_name: dict[str, Parameters] = {}
+    for parameters in runs:
+        plain = ",".join(f"{name}={value:g}" for name, value in parameters.items())
+        name, number = plain, 1
+        while name in by_name:
+            number += 1
+            name = f"{plain},again={number}"
+        by_name[name] = parameters
+    return by_name
+
+
+def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: Emit) -> Launched:
+    """Start the sweep as one run of the training job.
+
+    The same build with the same runs is the same work: asked again, a run that is under way or has succeeded is taken
+    up, and only a failed or cancelled one is started anew.
+    """
+    training = session.project.training
+    by_name = named(runs)
+    listed = [
+        {"name": name, **{key: f"{value:g}" for key, value in values.items()}} for name, values in by_name.items()
+    ]
+    text = json.dumps(listed, separators=(",", ":"))
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"{len(runs)} runs are too many for one sweep.",
+            hint="Databricks takes 10,000 characters; launch two sweeps.",
+        )
+    parameters = {
+        "runs": text,
+        "build_number": build.number,
+        "build_source": build.source,
+        "experiment": training.experiment,
+        "data_path": training.data_path,
+        "log_folder": training.log_folder,
+    }
+    job_id = int(session.know("train_job_id", "train-job"))
+    databricks = session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
+    for other in databricks.runs.active(job_id):
+        emit(LogLine(source="train", text=f"job run {other.run_id} of this project is under way, too: {other.url}"))
+    for attempt in range(ATTEMPTS):
+        run_id = databricks.jobs.run_now(job_id, parameters, _token(job_id, parameters, attempt))
+        run = databricks.runs.get(run_id)
+        if run.status not in ("failed", "canceled"):
+            break
+    emit(Identified(what="job run", id=str(run_id), url=run.url))
+    return Launched(run_id, run.url, build, by_name, f"{training.log_folder.rstrip('/')}/{run_id}")
+
+
+def relaunched(session: Session, run_id: int) -> Launched:
+    """A sweep that was launched before, from what the cloud says of its job run."""
+    from mlops_tui.training.builds import Build
+
+    databricks = session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
+    run = databricks.runs.get(run_id)
+    given = dict(run.parameters)
+    try:
+        listed = json.loads(given["runs"])
+        runs = {item["name"]: {k: float(v) for k, v in item.items() if k != "name"} for item in listed}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"Job run {run_id} is not a sweep of this project.", problems=(str(error),)) from error
+    build = Build(given.get("build_number", ""), given.get("build_source", ""))
+    folder = given.get("log_folder") or session.project.training.log_folder
+    return Launched(run_id, run.url, build, runs, f"{folder.rstrip('/')}/{run_id}")
+
+
+def _token(job_id: int, parameters: dict[str, str], attempt: int) -> str:
+    """At most 64 characters, as run-now asks."""
+    text = json.dumps([job_id, parameters, attempt], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:64]

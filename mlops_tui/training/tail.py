@@ -1,0 +1,220 @@
+"""Follow a sweep live: states, logs and metrics of all its runs side by side, over lost connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mlops_tui.errors import Interrupted, MlopsError, ThrottledError, UnreachableError
+from mlops_tui.events import LogLine, MetricsRead, RunState
+from mlops_tui.steps import Emit
+from mlops_tui.training.segments import Segments
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.databricks import Databricks
+    from mlops_tui.clouds.databricks_clusters import Happening
+    from mlops_tui.clouds.databricks_runs import RunInfo
+    from mlops_tui.session import Session
+    from mlops_tui.training.sweep import Launched
+
+QUICK, SLOW = 0.3, 2.0  # seconds between looks: while things move, and at most
+METRICS_EVERY = 2.0
+CLUSTER_EVERY = 3.0
+CLUSTER_BEFORE = 60.0  # seconds before now from which on a cluster's events belong to this story
+LOST_SECONDS = 60.0  # how long a lost connection is ridden out
+LOST_LOCAL_SECONDS = 10.0  # on this machine nobody answering means that nobody is there
+AT_ONCE = 8
+T = TypeVar("T")
+
+
+class Follower:
+    """Follows one launched sweep; used once."""
+
+    def __init__(self, session: Session, databricks: Databricks, launched: Launched, emit: Emit) -> None:
+        self._session = session
+        self._databricks = databricks
+        self._launched = launched
+        self._emit = emit
+        self._segments = {name: Segments(databricks.files, f"{launched.log_folder}/{name}") for name in launched.runs}
+        self._seen: dict[str, RunInfo] = {}
+        self._metrics: dict[str, dict[str, float]] = {}
+        self._job: RunInfo | None = None
+        self._metrics_due = self._cluster_due = 0.0
+        self._cluster_since = int((time.time() - CLUSTER_BEFORE) * 1000)
+        self._lost_since: float | None = None
+
+    def follow(self) -> dict[str, RunInfo]:
+        """Until the job run has ended: each run's last state, by name; runs that never began are not in it.
+
+        Raises UnreachableError when the connection stays lost, Interrupted when the session was cancelled.
+        """
+        for name, parameters in self._launched.runs.items():
+            self._emit(RunState(run=name, state="pending", parameters=dict(parameters)))
+        pause = QUICK
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tail") as pool:
+            while True:
+                moved = self._try_to_look(pool)
+                if moved is not None and self._job is not None and self._job.ended:
+                    self._finish(pool)
+                    return self._seen
+                pause = QUICK if moved else min(pause * 1.5, SLOW)
+                if self._session.cancelled.wait(pause):
+                    raise self._left()
+
+    def _try_to_look(self, pool: ThreadPoolExecutor) -> bool | None:
+        """Whether something moved; None while the connection is lost."""
+        try:
+            moved = self._look(pool)
+        except (UnreachableError, ThrottledError) as error:
+            self._ride_out(error)
+            return None
+        if self._lost_since is not None:
+            self._say("the connection is back")
+            self._lost_since = None
+        return moved
+
+    def _look(self, pool: ThreadPoolExecutor) -> bool:
+        """One round of calls, side by side. What came is told even when one of them failed."""
+        now = time.monotonic()
+        calls: list[_Call[Any]] = [
+            _Call(pool.submit(log.read), self._teller(name)) for name, log in self._segments.items() if not log.ended
+        ]
+        if now >= self._cluster_due and not self._seen:
+            self._cluster_due = now + CLUSTER_EVERY
+            calls.append(_Call(pool.submit(self._read_cluster), self._tell_cluster))
+        if now >= self._metrics_due:
+            self._metrics_due = now + METRICS_EVERY
+            calls.append(_Call(pool.submit(self._read_metrics), self._tell_metrics))
+        calls.append(_Call(pool.submit(self._read_states), self._tell_states))
+        failed: list[MlopsError] = []
+        moved = False
+        for call in calls:
+            try:
+                moved = call.tell() or moved
+            except MlopsError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return moved
+
+    def _read_states(self) -> tuple[RunInfo, tuple[RunInfo, ...]]:
+        job = self._databricks.runs.get(self._launched.run_id)
+        iterations = [run for task in job.task_run_ids for run in self._databricks.runs.iterations(task)]
+        return job, tuple(iterations)
+
+    def _tell_states(self, read: tuple[RunInfo, tuple[RunInfo, ...]]) -> bool:
+        self._job, runs = read
+        moved = False
+        for run in runs:
+            before = self._seen.get(run.name)
+            if run.name in self._launched.runs and (before is None or before.status != run.status):
+                self._seen[run.name] = run
+                self._emit(
+                    RunState(
+                        run=run.name,
+                        state=run.status,
+                        parameters=dict(self._launched.runs[run.name]),
+                        detail=run.message if run.status == "failed" else "",
+                        url=run.url,
+                        seconds=run.seconds if run.ended else None,
+                    )
+                )
+                moved = True
+                self._metrics_due = 0.0 if run.ended else self._metrics_due
+        return moved
+
+    def _teller(self, name: str) -> Callable[[list[str]], bool]:
+        def tell(lines: list[str]) -> bool:
+            for line in lines:
+                self._emit(LogLine(source=name, text=line))
+            return bool(lines)
+
+        return tell
+
+    def _read_metrics(self) -> dict[str, dict[str, float]]:
+        tags = {"build_number": self._launched.build.number}
+        runs = self._databricks.experiments.runs(self._session.project.training.experiment, tags)
+        newest_last = reversed(runs)
+        return {run.name: run.metrics for run in newest_last if run.name in self._launched.runs and run.metrics}
+
+    def _tell_metrics(self, read: dict[str, dict[str, float]]) -> bool:
+        moved = False
+        for name, metrics in read.items():
+            if metrics != self._metrics.get(name):
+                self._metrics[name] = metrics
+                wanted = self._session.project.training.metrics
+                self._emit(MetricsRead(run=name, metrics={key: metrics[key] for key in wanted if key in metrics}))
+                moved = True
+        return moved
+
+    def _read_cluster(self) -> list[Happening]:
+        cluster_id = self._session.know("cluster_id", "cluster")
+        return self._databricks.clusters.events(cluster_id, self._cluster_since)
+
+    def _tell_cluster(self, happenings: list[Happening]) -> bool:
+        for happening in happenings:
+            self._emit(LogLine(source="cluster", text=f"the cluster {happening.text}"))
+            self._cluster_since = happening.at + 1
+        return bool(happenings)
+
+    def _finish(self, pool: ThreadPoolExecutor) -> None:
+        """The last lines, and why runs failed that did not say it themselves."""
+        for name, log in self._segments.items():
+            if not log.ended:
+                self._teller(name)([*log.read(), *log.rest()])
+        self._tell_metrics(self._read_metrics())
+        silent = [run for name, run in self._seen.items() if run.status == "failed" and not self._segments[name].ended]
+        for run, output in zip(
+            silent, pool.map(lambda run: self._databricks.runs.output(run.run_id), silent), strict=True
+        ):
+            for line in (output.trace or output.error or run.message).splitlines():
+                self._emit(LogLine(source=run.name, text=line, level="error"))
+
+    def _ride_out(self, error: MlopsError) -> None:
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = now
+        lost = now - self._lost_since
+        local = self._databricks.host.startswith("https://localhost")
+        if isinstance(error, UnreachableError) and lost >= (LOST_LOCAL_SECONDS if local else LOST_SECONDS):
+            raise self._gone(error, lost, local) from error
+        self._say(f"{error.message} Trying again; what runs goes on without us ({lost:.0f} s).", warning=True)
+
+    def _gone(self, error: UnreachableError, lost: float, local: bool) -> UnreachableError:
+        back = f"mlops-tui logs {self._launched.run_id} --follow"
+        if local:
+            hint = (
+                "The practice cloud has stopped, and its runs with it. Run the same command again: it starts it anew."
+            )
+        else:
+            hint = f"The runs go on in the cloud: {self._launched.url}. Come back with: {back}"
+        return UnreachableError(
+            f"The workspace has not answered for {lost:.0f} s, in the middle of job run {self._launched.run_id}.",
+            hint=hint,
+            raw=error.raw or error.message,
+        )
+
+    def _left(self) -> Interrupted:
+        run_id = self._launched.run_id
+        return Interrupted(
+            f"Left the runs of job run {run_id} going.",
+            hint=f"Come back with `mlops-tui logs {run_id} --follow`; end them with `mlops-tui cancel {run_id}`.",
+            link=self._launched.url,
+        )
+
+    def _say(self, text: str, warning: bool = False) -> None:
+        self._emit(LogLine(source="train", text=text, level="warning" if warning else "info"))
+
+
+class _Call(Generic[T]):
+    """A call under way, and who tells what it brings."""
+
+    def __init__(self, future: Future[T], teller: Callable[[T], bool]) -> None:
+        self._future = future
+        self._teller = teller
+
+    def tell(self) -> bool:
+        """Wait for it; whether it brought news. Raises what the call raised."""
+        return self._teller(self._future.result())
