@@ -1,0 +1,230 @@
+"""The secret scope with the six keys by which notebooks reach Azure."""
+
+from __future__ import annotations
+
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mlops_tui import redaction
+from mlops_tui.errors import CloudError, ConflictError, Interrupted, UsageError
+from mlops_tui.events import Action, Change
+from mlops_tui.steps import Finding, NotYetKnown
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.databricks_secrets import Secrets
+    from mlops_tui.clouds.directory import Directory, Password
+    from mlops_tui.project import Project
+    from mlops_tui.session import Session
+    from mlops_tui.steps import Report
+
+CLIENT_SECRET = "client_secret"  # noqa: S105 (a key's name)
+KEYS = ("tenant_id", "client_id", CLIENT_SECRET, "subscription_id", "resource_group", "workspace_name")
+SHORTEST_LIFE = timedelta(days=14)  # a client secret that ends sooner is renewed
+HINT_LENGTH = 3  # Entra shows the first three characters of a client secret, and never the rest
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """The application's client secrets of our making, beside the one in the scope."""
+
+    kept: Password | None  # the one in the scope, where it is ours and lives long enough
+    lost: tuple[Password, ...]  # all others: their values are nowhere
+
+    @classmethod
+    def judge(cls, ours: list[Password], value: str | None) -> Passwords:
+        """Which of `ours` is `value`, as far as its hint and its end tell."""
+        soonest = datetime.now(UTC) + SHORTEST_LIFE
+        fitting = [one for one in ours if value and one.hint == value[:HINT_LENGTH] and one.ends > soonest]
+        kept = fitting[0] if len(fitting) == 1 else None
+        return cls(kept, tuple(one for one in ours if one is not kept))
+
+
+class SecretScope:
+    """A step (see `steps.Step`)."""
+
+    name = "secret-scope"
+    title = "Secret scope and its six keys"
+    about = (
+        "Notebooks must sign in to Azure to build images and to deploy, and a password must never stand in a notebook. "
+        "A secret scope is a locked drawer in Databricks: notebooks read from it by name, and what they read is masked "
+        "in their output. Into it go the ids of the tenant, subscription, resource group and ML workspace, and the id "
+        "and client secret of the service principal. The client secret is made here and goes straight into the drawer; "
+        "it is shown and written nowhere else, and is renewed two weeks before its end."
+    )
+    link = "https://learn.microsoft.com/en-us/azure/databricks/security/secrets/"
+    needs = ("sign-in", "databricks-workspace", "service-principal")
+
+    def wanted(self, project: Project) -> tuple[Change, ...]:
+        detail = "managed by all users (standard tier)" if project.databricks_sku == "standard" else ""
+        scope = Change("create", _scope_what(project), detail)
+        return (scope, *(Change("create", _key_what(project, key)) for key in KEYS))
+
+    def inspect(self, session: Session) -> Finding:
+        project = session.project
+        if project.key_vault:
+            raise UsageError(
+                "A secret scope backed by a Key Vault is not supported yet.",
+                hint="Leave key_vault out of the project file: the scope is then kept by Databricks itself.",
+            )
+        secrets = _secrets(session)
+        values = _values(session)
+        scope = secrets.scope(project.secret_scope)
+        if scope is None:
+            return Finding(self.wanted(project))
+        if scope.backend != "DATABRICKS":
+            raise ConflictError(
+                f"The secret scope {scope.name} is there already, but is backed by {scope.backend}.",
+                hint="Give another name (secret_scope in the project file), or delete that scope if nothing needs it.",
+                link=self.link,
+            )
+        changes = [Change("keep", _scope_what(project))]
+        for key, held in _held(secrets, project.secret_scope).items():
+            if key == CLIENT_SECRET:
+                changes.append(_judge_secret(session, held))
+            else:
+                action: Action = "create" if held is None else "keep" if held == values[key] else "update"
+                changes.append(Change(action, _key_what(project, key)))
+        return Finding(tuple(changes))
+
+    def apply(self, session: Session, finding: Finding, report: Report) -> None:
+        project = session.project
+        secrets = _secrets(session)
+        pending = {change.what for change in finding.pending}
+        if _scope_what(project) in pending:
+            _create_scope(secrets, project, report)
+        for key, value in _values(session).items():
+            if _key_what(project, key) in pending:
+                _stop_if_cancelled(session)
+                secrets.put(project.secret_scope, key, value)
+                report.log(f"put {key} into the scope {project.secret_scope}")
+        if _key_what(project, CLIENT_SECRET) in pending:
+            _stop_if_cancelled(session)
+            _settle_secret(session, secrets, report)
+
+    def remove(self, session: Session, report: Report) -> None:
+        project = session.project
+        try:
+            gone = _secrets(session).delete_scope(project.secret_scope)
+        except NotYetKnown:
+            report.log("there is no workspace, so no scope either")
+            return
+        report.log(f"{'deleted' if gone else 'there is no'} secret scope {project.secret_scope}")
+
+    def by_hand(self, project: Project) -> str:
+        scope = shlex.quote(project.secret_scope)
+        everybody = " --initial-manage-principal users" if project.databricks_sku == "standard" else ""
+        lines = [f"databricks secrets create-scope {scope}{everybody}"]
+        plain = {
+            "tenant_id": '"$(az account show --query tenantId -o tsv)"',
+            "client_id": '"$APP_ID"',
+            "subscription_id": '"$(az account show --query id -o tsv)"',
+            "resource_group": shlex.quote(project.resource_group),
+            "workspace_name": shlex.quote(project.ml_workspace),
+        }
+        application = shlex.quote(project.service_principal)
+        lines.append(f"APP_ID=$(az ad app list --display-name {application} --query '[0].appId' -o tsv)")
+        lines += [f"databricks secrets put-secret {scope} {key} --string-value {value}" for key, value in plain.items()]
+        ends = f"$(date -u -d '+{project.secret_days} days' +%Y-%m-%dT%H:%M:%SZ)"
+        lines.append(
+            f'az ad app credential reset --id "$APP_ID" --append --display-name {shlex.quote(_password_name(project))} '
+            f'--end-date "{ends}" --query password -o tsv | tr -d "\\n" '
+            f"| databricks secrets put-secret {scope} {CLIENT_SECRET}"
+        )
+        return "\n".join(lines)
+
+
+def _secrets(session: Session) -> Secrets:
+    return session.clients.databricks(session.know("databricks_host", "databricks-workspace")).secrets
+
+
+def _scope_what(project: Project) -> str:
+    return f"secret scope {project.secret_scope}"
+
+
+def _key_what(project: Project, key: str) -> str:
+    return f"secret {project.secret_scope}/{key}"
+
+
+def _password_name(project: Project) -> str:
+    """By which we know our own client secrets among an application's."""
+    return f"mlops-tui {project.secret_scope}"
+
+
+def _values(session: Session) -> dict[str, str]:
+    """What the keys must hold, the client secret aside."""
+    return {
+        "tenant_id": session.know("tenant_id", "sign-in"),
+        "client_id": session.know("app_id", "service-principal"),
+        "subscription_id": session.know("subscription_id", "sign-in"),
+        "resource_group": session.project.resource_group,
+        "workspace_name": session.project.ml_workspace,
+    }
+
+
+def _held(secrets: Secrets, scope: str) -> dict[str, str | None]:
+    """What the scope holds for each key, None where it lacks it; read side by side."""
+    there = secrets.keys(scope)
+    with ThreadPoolExecutor(len(KEYS), thread_name_prefix="secret") as pool:
+        held = pool.map(lambda key: secrets.read(scope, key) if key in there else None, KEYS)
+        return dict(zip(KEYS, held, strict=True))
+
+
+def _create_scope(secrets: Secrets, project: Project, report: Report) -> None:
+    everybody = project.databricks_sku == "standard"
+    try:
+        secrets.create_scope(project.secret_scope, for_everybody=everybody)
+    except CloudError as error:
+        # An adopted workspace may be of the standard tier without our knowing: it refuses a scope of one's own.
+        if everybody or "premium" not in error.raw.lower():
+            raise
+        report.log("the workspace is of the standard tier: all its users will manage the scope", "warning")
+        secrets.create_scope(project.secret_scope, for_everybody=True)
+    report.log(f"created the secret scope {project.secret_scope}")
+
+
+def _our_passwords(directory: Directory, app_object_id: str, project: Project) -> list[Password]:
+    name = _password_name(project)
+    return [one for one in directory.list_passwords(app_object_id) if one.name == name]
+
+
+def _judge_secret(session: Session, held: str | None) -> Change:
+    project = session.project
+    what = _key_what(project, CLIENT_SECRET)
+    app_object_id = session.know("app_object_id", "service-principal")
+    passwords = Passwords.judge(_our_passwords(session.clients.directory, app_object_id, project), held)
+    if passwords.kept is None:
+        if held is None:
+            return Change("create", what, f"a new client secret for {project.secret_days} days")
+        return Change("update", what, "the one there is not ours, or ends within two weeks: a new client secret")
+    if passwords.lost:
+        return Change("update", what, f"remove {len(passwords.lost)} lost client secrets of the application")
+    return Change("keep", what, f"ends {passwords.kept.ends:%Y-%m-%d}")
+
+
+def _settle_secret(session: Session, secrets: Secrets, report: Report) -> None:
+    """Exactly one client secret of ours, and that one in the scope.
+
+    Killed between the two writes, the new one's value is lost: the next run makes another and removes the lost one.
+    """
+    project = session.project
+    directory = session.clients.directory
+    app_object_id = session.know("app_object_id", "service-principal")
+    held = secrets.read(project.secret_scope, CLIENT_SECRET)
+    passwords = Passwords.judge(_our_passwords(directory, app_object_id, project), held)
+    if passwords.kept is None:
+        made = directory.add_password(app_object_id, _password_name(project), project.secret_days)
+        redaction.register(made.value)
+        secrets.put(project.secret_scope, CLIENT_SECRET, made.value)
+        report.log(f"made a client secret (ends {made.ends:%Y-%m-%d}) and put it into the scope; it is shown nowhere")
+    for password in passwords.lost:
+        _stop_if_cancelled(session)
+        directory.remove_password(app_object_id, password.key_id)
+        report.log(f"removed an older client secret of ours ({password.key_id})")
+
+
+def _stop_if_cancelled(session: Session) -> None:
+    if session.cancelled.is_set():
+        raise Interrupted("Interrupted between two secrets; those that were put are kept.")

@@ -1,0 +1,211 @@
+"""The job that trains one build: one run of it is one sweep over the parameter sets."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.errors import ConflictError, Interrupted
+from mlops_tui.events import Change
+from mlops_tui.steps import Finding, NotYetKnown
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.databricks_jobs import Job, Jobs, Settings
+    from mlops_tui.project import Parameters, Project
+    from mlops_tui.session import Session
+    from mlops_tui.steps import Report
+
+MADE_BY = "mlops-tui"
+MAX_CONCURRENT_RUNS = 3  # builds side by side
+NOTEBOOK = "train"
+
+
+class TrainJob:
+    """A step (see `steps.Step`)."""
+
+    name = "train-job"
+    title = "Training job"
+    about = (
+        "A job tells Databricks which notebook to run, on which cluster and with which parameters. One run of this job "
+        "trains one build: it runs the training notebook once for each parameter set, several side by side, and keeps "
+        "state, output and times of each. Making the job runs nothing yet."
+    )
+    link = "https://learn.microsoft.com/en-us/azure/databricks/jobs/for-each"
+    needs = ("databricks-workspace", "notebooks", "cluster")
+
+    def wanted(self, project: Project) -> tuple[Change, ...]:
+        runs = f"{project.training.parallel} runs side by side on the cluster {project.cluster.name}"
+        return (Change("create", _what(project), runs),)
+
+    def inspect(self, session: Session) -> Finding:
+        project = session.project
+        jobs = _jobs(session)
+        job, spare = _choose(jobs.named(_job_name(project)), project)
+        if job is None:
+            session.forget("train_job_id")
+            return Finding(self.wanted(project))
+        session.learn("train_job_id", str(job.id))
+        details = _differences(jobs.settings(job.id), _settings(project, _cluster_id(session)))
+        if details and not _is_ours(job, project):
+            details.insert(0, "takes over a job that somebody else has made")
+        if spare:
+            details.append(f"remove {len(spare)} more of that name that an interrupted run has left")
+        return Finding((Change("update" if details else "keep", _what(project), "; ".join(details)),))
+
+    def apply(self, session: Session, finding: Finding, report: Report) -> None:
+        project = session.project
+        jobs = _jobs(session)
+        settings = _settings(project, _cluster_id(session))
+        job, spare = _choose(jobs.named(_job_name(project)), project)
+        if job is None:
+            job_id = jobs.create(settings)
+            report.log(f"created the job {settings['name']}")
+        else:
+            job_id = job.id
+            if _differences(jobs.settings(job_id), settings):
+                jobs.reset(job_id, settings)
+                report.log(f"changed the job {settings['name']}")
+        session.learn("train_job_id", str(job_id))
+        report.identified(_what(project), str(job_id), f"{_host(session)}/jobs/{job_id}")
+        for more in spare:
+            if session.cancelled.is_set():
+                raise Interrupted("Interrupted while the training job was set up.")
+            jobs.delete(more.id)
+            report.log(f"deleted the job {more.id}, which an interrupted run had left")
+
+    def remove(self, session: Session, report: Report) -> None:
+        project = session.project
+        try:
+            jobs = _jobs(session)
+        except NotYetKnown:
+            report.log("there is no workspace, so no job either")
+            return
+        found = jobs.named(_job_name(project))
+        for job in found:
+            if _is_ours(job, project):
+                jobs.delete(job.id)
+                report.log(f"deleted the job {_job_name(project)} ({job.id})")
+            else:
+                report.log(f"kept the job {_job_name(project)} ({job.id}): it was made by somebody else")
+        if not found:
+            report.log(f"there is no job {_job_name(project)}")
+        session.forget("train_job_id")
+
+    def by_hand(self, project: Project) -> str:
+        settings = json.dumps(_settings(project, "CLUSTER_ID"), indent=2)
+        of_that_name = f".[] | select(.cluster_name == {json.dumps(project.cluster.name)}).cluster_id"
+        put_in = ".tasks[0].for_each_task.task.existing_cluster_id = $id"
+        return (
+            f"CLUSTER_ID=$(databricks clusters list -o json | jq -r {shlex.quote(of_that_name)})\n"
+            f"databricks jobs create --json \"$(jq --arg id \"$CLUSTER_ID\" '{put_in}' <<'JSON'\n{settings}\nJSON\n)\""
+        )
+
+
+def _host(session: Session) -> str:
+    return session.know("databricks_host", "databricks-workspace")
+
+
+def _jobs(session: Session) -> Jobs:
+    return session.clients.databricks(_host(session)).jobs
+
+
+def _cluster_id(session: Session) -> str:
+    return session.know("cluster_id", "cluster")
+
+
+def _job_name(project: Project) -> str:
+    return f"{project.job_prefix} (Train)"
+
+
+def _what(project: Project) -> str:
+    return f"job {_job_name(project)}"
+
+
+def _is_ours(job: Job, project: Project) -> bool:
+    return _tags(project).items() <= job.tags.items()
+
+
+def _tags(project: Project) -> dict[str, str]:
+    return {"made_by": MADE_BY, "project": project.name}
+
+
+def _choose(found: list[Job], project: Project) -> tuple[Job | None, list[Job]]:
+    """The one to use, and those of ours that are one too many. Raises ConflictError where only a person can choose."""
+    ours = [job for job in found if _is_ours(job, project)]
+    if ours:
+        return ours[0], ours[1:]
+    if len(found) > 1:
+        ids = ", ".join(str(job.id) for job in found)
+        raise ConflictError(
+            f"{len(found)} jobs are named {_job_name(project)}, and none was made by this program: {ids}.",
+            hint="Rename or delete all but one, or choose another job_prefix.",
+        )
+    return (found[0] if found else None), []
+
+
+def _runs(project: Project) -> dict[str, Parameters]:
+    """What a run that is started by hand in the workspace trains: the project's own sweep."""
+    from mlops_tui.training.sweep import named
+
+    return named(project.training.runs)
+
+
+def _settings(project: Project, cluster_id: str) -> Settings:
+    """What jobs/create is asked for (Jobs 2.2: for_each_task, job parameters, dynamic value references)."""
+    training = project.training
+    runs = [{"name": name} | {key: f"{value:g}" for key, value in run.items()} for name, run in _runs(project).items()]
+    defaults = {
+        "runs": json.dumps(runs),
+        "build_number": "",
+        "build_source": "manual",
+        "experiment": training.experiment,
+        "data_path": training.data_path,
+        "log_folder": training.log_folder,
+    }
+    iteration = {
+        "task_key": "train_iteration",
+        "existing_cluster_id": cluster_id,
+        "notebook_task": {
+            "notebook_path": f"{project.notebook_folder}/{NOTEBOOK}",
+            "source": "WORKSPACE",
+            "base_parameters": {
+                "alpha": "{{input.alpha}}",
+                "l1_ratio": "{{input.l1_ratio}}",
+                "run_name": "{{input.name}}",
+                "build_number": "{{job.parameters.build_number}}",
+                "build_source": "{{job.parameters.build_source}}",
+                "experiment": "{{job.parameters.experiment}}",
+                "data_path": "{{job.parameters.data_path}}",
+                "log_path": "{{job.parameters.log_folder}}/{{job.run_id}}/{{input.name}}",
+            },
+        },
+    }
+    sweep = {"inputs": "{{job.parameters.runs}}", "concurrency": training.parallel, "task": iteration}
+    return {
+        "name": _job_name(project),
+        "tags": _tags(project),
+        "max_concurrent_runs": MAX_CONCURRENT_RUNS,
+        "timeout_seconds": training.timeout_seconds,
+        "parameters": [{"name": name, "default": value} for name, value in defaults.items()],
+        "tasks": [{"task_key": "train", "for_each_task": sweep}],
+    }
+
+
+def _differences(there: Any, wanted: Any, path: str = "") -> list[str]:
+    """Where `there` is not as `wanted`, by the path to it. What only `there` has was added by the platform."""
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        return [
+            difference
+            for name, value in wanted.items()
+            for difference in _differences(there.get(name), value, f"{path}.{name}" if path else name)
+        ]
+    if isinstance(wanted, list) and isinstance(there, list) and len(wanted) == len(there):
+        pairs = zip(sorted(there, key=_name_of), sorted(wanted, key=_name_of), strict=True)
+        return [each for one, other in pairs for each in _differences(one, other, f"{path}.{_name_of(other)}")]
+    return [] if there == wanted else [path]
+
+
+def _name_of(entry: dict[str, Any]) -> str:
+    """Parameters and tasks are lists of things with names."""
+    return str(entry.get("name") or entry.get("task_key"))
