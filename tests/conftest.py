@@ -52,7 +52,14 @@ def serve(folder: Path) -> Iterator[LiveSandbox]:
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+
+    async def run() -> None:
+        await server.serve()
+        for connection in list(server.server_state.connections):  # clients that keep theirs open answer no goodbye
+            connection.transport.abort()
+        await asyncio.sleep(0.05)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
     while not server.started:
