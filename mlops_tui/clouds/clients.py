@@ -1,0 +1,112 @@
+"""The clients of every service: each made when first asked for, once, for all threads of a command."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlops_tui.clouds.identity import Identity
+from mlops_tui.clouds.patience import trust
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.arm import Arm
+    from mlops_tui.clouds.cloud import Cloud
+    from mlops_tui.clouds.databricks import Databricks
+    from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspaces
+    from mlops_tui.clouds.directory import Directory
+    from mlops_tui.clouds.resource_groups import ResourceGroups
+    from mlops_tui.clouds.roles import Roles
+    from mlops_tui.clouds.subscriptions import Subscriptions
+    from mlops_tui.project import Project
+
+AClient = TypeVar("AClient")
+
+
+class Clients:
+    """One identity on one cloud. Making it calls nothing; a service's SDK is imported by its first use."""
+
+    def __init__(self, project: Project, cloud: Cloud) -> None:
+        trust(cloud)
+        self.project = project
+        self.cloud = cloud
+        self.identity = Identity(project, cloud)
+        self._lock = threading.RLock()
+        self._made: dict[str, Any] = {}
+        self._closing: list[Callable[[], None]] = []
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        from mlops_tui.clouds.subscriptions import Subscriptions
+
+        return self._once("subscriptions", lambda: Subscriptions(self._arm))
+
+    @property
+    def groups(self) -> ResourceGroups:
+        from mlops_tui.clouds.resource_groups import ResourceGroups
+
+        return self._once("groups", lambda: ResourceGroups(self._arm))
+
+    @property
+    def roles(self) -> Roles:
+        from mlops_tui.clouds.roles import Roles
+
+        return self._once("roles", lambda: Roles(self._arm))
+
+    @property
+    def workspaces(self) -> DatabricksWorkspaces:
+        """Databricks workspaces as Azure resources."""
+        from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspaces
+
+        return self._once("workspaces", lambda: DatabricksWorkspaces(self._arm))
+
+    @property
+    def directory(self) -> Directory:
+        def make() -> Directory:
+            from mlops_tui.clouds.directory import Directory
+            from mlops_tui.clouds.graph import Graph
+
+            graph = Graph(self.identity, self.cloud)
+            self._closing.append(graph.close)
+            return Directory(graph)
+
+        return self._once("directory", make)
+
+    def databricks(self, host: str) -> Databricks:
+        """What is inside the workspace at `host` ("https://…")."""
+
+        def make() -> Databricks:
+            from mlops_tui.clouds.databricks import Databricks
+
+            made = Databricks(host, self.identity, self.cloud, self.project.databricks_token)
+            self._closing.append(made.close)
+            return made
+
+        return self._once(f"databricks {host}", make)
+
+    def close(self) -> None:
+        """Close all connections; safe to call twice."""
+        with self._lock:
+            for close in reversed(self._closing):
+                close()
+            self._closing.clear()
+            self._made.clear()
+            self.identity.close()
+
+    @property
+    def _arm(self) -> Arm:
+        def make() -> Arm:
+            from mlops_tui.clouds.arm import Arm
+
+            made = Arm(self.identity, self.cloud)
+            self._closing.append(made.close)
+            return made
+
+        return self._once("arm", make)
+
+    def _once(self, name: str, make: Callable[[], AClient]) -> AClient:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            client: AClient = self._made[name]
+            return client

@@ -1,0 +1,69 @@
+"""Microsoft Graph 1.0 over azure-core: the SDK made for it is 200 MB for the dozen calls needed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui import __version__
+from mlops_tui.clouds.patience import transport_options
+from mlops_tui.clouds.translate import Refusal, refused
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpResponse
+
+    from mlops_tui.clouds.cloud import Cloud
+    from mlops_tui.clouds.identity import Identity
+
+Entity = dict[str, Any]
+
+
+class Graph:
+    """Calls and lists; raises our errors for answers and azure-core's for lost lines: use inside `speaking_of`."""
+
+    def __init__(self, identity: Identity, cloud: Cloud) -> None:
+        from azure.core import PipelineClient
+        from azure.core.pipeline import policies
+
+        options = transport_options(cloud)
+        self._root = f"{cloud.graph}/v1.0"
+        self._client: PipelineClient[Any, Any] = PipelineClient(
+            base_url=self._root,
+            policies=[
+                policies.RequestIdPolicy(),
+                policies.UserAgentPolicy(f"mlops-tui/{__version__}"),
+                policies.RetryPolicy(**options),
+                policies.BearerTokenCredentialPolicy(identity.credential, cloud.graph_scope),
+            ],
+            **options,
+        )
+
+    def call(self, method: str, path: str, body: Entity | None = None, **params: str) -> Entity:
+        """One call; `path` follows /v1.0. An answer without a body is an empty entity."""
+        from azure.core.rest import HttpRequest
+
+        url = path if path.startswith("https:") else f"{self._root}/{path}"
+        response = self._client.send_request(HttpRequest(method, url, json=body, params=params or None))
+        if response.status_code >= 400:
+            raise refused(_refusal(response, f"{method} {path}"))
+        return dict(response.json()) if response.content else {}
+
+    def list(self, path: str, **params: str) -> Iterator[Entity]:
+        """All pages."""
+        page = self.call("GET", path, None, **params)
+        yield from page["value"]
+        while link := page.get("@odata.nextLink"):
+            page = self.call("GET", link)
+            yield from page["value"]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _refusal(response: HttpResponse, what: str) -> Refusal:
+    try:
+        error = response.json()["error"]
+        code, text = str(error["code"]), str(error["message"])
+    except (ValueError, KeyError, TypeError):
+        code, text = "", response.text()
+    return Refusal(f"Microsoft Graph ({what.split('?')[0]})", response.status_code, code, text)

@@ -1,0 +1,117 @@
+"""Roles on Azure resources: who has which, who may do what."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+
+from mlops_tui.clouds.arm import Arm
+from mlops_tui.clouds.translate import lacking, speaking_of
+from mlops_tui.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
+
+PERMISSIONS_VERSION = "2022-04-01"
+
+
+@dataclass(frozen=True)
+class RoleAssignment:
+    id: str
+    scope: str
+    role_definition_id: str
+    principal_id: str
+
+
+class Roles:
+    """Azure Resource Manager, Microsoft.Authorization 2022-04-01."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    def definition_id(self, subscription_id: str, role: str) -> str:
+        """The id of a role by its name ("Contributor"). Raises UsageError where there is none of that name."""
+        scope = f"/subscriptions/{subscription_id}"
+        quoted = role.replace("'", "''")
+        with speaking_of(f"the role {role}"):
+            definitions = self._arm.authorization(subscription_id).role_definitions
+            found = [one.id for one in definitions.list(scope, filter=f"roleName eq '{quoted}'") if one.id]
+        if not found:
+            raise UsageError(f"There is no role named {role!r}.", hint="az role definition list --query '[].roleName'")
+        return str(found[0])
+
+    def find(self, subscription_id: str, scope: str, principal_id: str, role: str) -> RoleAssignment | None:
+        """The assignment at exactly that scope, whoever made it: one that is inherited is a wider right."""
+        with speaking_of(f"the role assignments on {scope}"):
+            assignments = self._arm.authorization(subscription_id).role_assignments
+            found = list(assignments.list_for_scope(scope, filter=f"principalId eq '{principal_id}'"))
+        wanted = _last(self.definition_id(subscription_id, role))
+        for one in found:
+            if _last(one.role_definition_id or "") == wanted and (one.scope or "").lower() == scope.lower():
+                return RoleAssignment(one.id or "", one.scope or scope, one.role_definition_id or "", principal_id)
+        return None
+
+    def assign(self, subscription_id: str, scope: str, principal_id: str, role: str) -> bool:
+        """Give a service principal a role; False where it has it already.
+
+        The assignment's name follows from scope, role and principal, so that no repeat can make a second one. Raises
+        NotFoundError while Resource Manager has not heard of a new principal yet.
+        """
+        from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
+
+        definition_id = self.definition_id(subscription_id, role)
+        body = RoleAssignmentCreateParameters(
+            role_definition_id=definition_id,
+            principal_id=principal_id,
+            principal_type="ServicePrincipal",  # spares the look-up that fails while the directory replicates
+        )
+        name = assignment_name(scope, principal_id, definition_id)
+        try:
+            with speaking_of(f"the role assignment {role}"):
+                assignments = self._arm.authorization(subscription_id).role_assignments
+                assignments.create(scope, name, body)
+        except ConflictError as error:
+            if error.code != "RoleAssignmentExists":
+                raise
+            return False
+        return True
+
+    def remove(self, subscription_id: str, assignment: RoleAssignment) -> None:
+        """Safe to repeat."""
+        try:
+            with speaking_of("the role assignment"):
+                self._arm.authorization(subscription_id).role_assignments.delete_by_id(assignment.id)
+        except NotFoundError:
+            return
+
+    def allows(self, subscription_id: str, scope: str, action: str) -> bool:
+        """Whether the caller's roles at the scope, inherited ones too, grant the action."""
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        try:
+            with speaking_of(f"the permissions on {scope}"):
+                permissions = self._arm.list(subscription_id, path, PERMISSIONS_VERSION)
+        except ForbiddenError:
+            return False  # whoever may not even read them has no role there
+        return any(
+            _covered(action, one.get("actions", [])) and not _covered(action, one.get("notActions", []))
+            for one in permissions
+        )
+
+    def require(self, subscription_id: str, scope: str, action: str, what: str) -> None:
+        """Raises ForbiddenError, which says who must give which role, where the caller lacks the right."""
+        if not self.allows(subscription_id, scope, action):
+            caller = self._arm.identity.caller()
+            raise lacking(what, action, scope, caller.object_id, code="AuthorizationFailed")
+
+
+def assignment_name(scope: str, principal_id: str, definition_id: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}|{principal_id}|{_last(definition_id)}".lower()))
+
+
+def _covered(action: str, patterns: list[str]) -> bool:
+    """`*` stands for any characters, slashes too; case does not matter."""
+    return any(
+        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), action, re.IGNORECASE) for pattern in patterns
+    )
+
+
+def _last(resource_id: str) -> str:
+    return resource_id.rstrip("/").rpartition("/")[2].lower()

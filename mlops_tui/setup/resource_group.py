@@ -1,0 +1,95 @@
+"""The resource group: the folder in Azure that holds all the rest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mlops_tui.errors import ConflictError, UsageError
+from mlops_tui.events import Change
+from mlops_tui.setup import marks
+from mlops_tui.setup.waiting import finish
+from mlops_tui.steps import Finding
+
+if TYPE_CHECKING:
+    from mlops_tui.project import Project
+    from mlops_tui.session import Session
+    from mlops_tui.steps import Report
+
+WRITE = "Microsoft.Resources/subscriptions/resourceGroups/write"
+_NAME = re.compile(r"[\w\-.()]{0,89}[\w\-()]")  # Azure's naming rules, Microsoft.Resources/resourceGroups
+
+
+class ResourceGroup:
+    name = "resource-group"
+    title = "Resource group"
+    about = (
+        "A resource group is a folder in Azure: what belongs together lies in it, gets its rights from it and is "
+        "deleted with it. It costs nothing."
+    )
+    link = "https://learn.microsoft.com/azure/azure-resource-manager/management/manage-resource-groups-portal"
+    needs = ("sign-in",)
+
+    def wanted(self, project: Project) -> tuple[Change, ...]:
+        return (Change("create", _what(project), f"in {project.location}", cost="free"),)
+
+    def inspect(self, session: Session) -> Finding:
+        project = session.project
+        if not _NAME.fullmatch(project.resource_group):
+            raise UsageError(
+                f"{project.resource_group!r} cannot be a resource group's name.",
+                hint="Up to 90 letters, digits, and -_.() are allowed; the last must not be a dot.",
+            )
+        subscription_id = session.know("subscription_id", "sign-in")
+        found = session.clients.groups.get(subscription_id, project.resource_group)
+        if found is None:
+            session.forget("resource_group_id")
+            scope = f"/subscriptions/{subscription_id}"
+            session.clients.roles.require(subscription_id, scope, WRITE, f"make the {_what(project)}")
+            return Finding(self.wanted(project))
+        if found.state == "Deleting":
+            raise ConflictError(
+                f"The {_what(project)} is being deleted.", hint="Wait until it is gone, then try again."
+            )
+        session.learn("resource_group_id", found.id)
+        detail = f"in {found.location}"
+        if _plain(found.location) != _plain(project.location):
+            detail += f", where it stays: a group cannot move to {project.location}"
+        return Finding((Change("keep", _what(project), detail),))
+
+    def apply(self, session: Session, finding: Finding, report: Report) -> None:
+        project = session.project
+        subscription_id = session.know("subscription_id", "sign-in")
+        groups = session.clients.groups
+        made = groups.create(subscription_id, project.resource_group, project.location, marks.tags(project))
+        session.learn("resource_group_id", made.id)
+        report.log(f"made the {_what(project)} in {made.location}")
+        report.identified("resource group", made.id, f"{session.cloud.portal}/#resource{made.id}")
+
+    def remove(self, session: Session, report: Report) -> None:
+        """Only a group that this project made: deleting it deletes all that is in it."""
+        project = session.project
+        subscription_id = session.know("subscription_id", "sign-in")
+        found = session.clients.groups.get(subscription_id, project.resource_group)
+        if found is None:
+            report.log(f"there is no {_what(project)}")
+        elif not marks.is_ours(found.tags, project):
+            report.log(
+                f"the {_what(project)} was not made by this project: it stays, with all that is in it", "warning"
+            )
+        else:
+            report.log(f"deleting the {_what(project)} and all that is in it; this takes some minutes")
+            finish(session, report, session.clients.groups.delete(subscription_id, found.name), _what(project))
+        session.forget("resource_group_id")
+
+    def by_hand(self, project: Project) -> str:
+        return f"az group create --name {project.resource_group} --location {project.location}"
+
+
+def _what(project: Project) -> str:
+    return f"resource group {project.resource_group}"
+
+
+def _plain(location: str) -> str:
+    """ "West Europe" and "westeurope" are the same region."""
+    return location.replace(" ", "").lower()
