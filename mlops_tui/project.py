@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-Parameters = dict[str, float]
+from mlops_tui import redaction, settings
+from mlops_tui.errors import UsageError
+from mlops_tui.run_parameters import DEFAULT_RUNS, Parameters, checked_runs, parse_grid, parse_runs
+from mlops_tui.settings import AMBIENT_VARIABLES, Entry, FileValue, Problem, Resolved, Setting
+
+if TYPE_CHECKING:
+    from mlops_tui.project_file import ProjectFile
+
+__all__ = [
+    "ClusterSpec",
+    "Gate",
+    "Parameters",
+    "Project",
+    "Training",
+    "checked_runs",
+    "load",
+    "parse_grid",
+    "parse_runs",
+    "require",
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,7 @@ class Project:
     """Every value is checked; empty text means "not given"."""
 
     name: str = "wine-quality"
+    notebooks: str = ""  # folder of the project's own notebooks; see project_file.notebook_source
     cloud: str = "sandbox"
     # who signs in, and how
     sign_in: Literal["auto", "environment", "federated", "cli", "browser", "device-code"] = "auto"
@@ -83,3 +105,130 @@ class Project:
     cluster: ClusterSpec = field(default_factory=ClusterSpec)
     job_prefix: str = "Wine Quality"
     training: Training = field(default_factory=Training)
+
+
+def load(
+    path: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    practice: Mapping[str, str] | None = None,
+) -> tuple[Project, Resolved]:
+    """The project of the file at `path` (None: the nearest mlops.toml upward, or the built-in one where there is none).
+
+    `flags` go by setting name; `practice` is what a running sandbox gives (see `settings.resolve`). Registers every
+    secret with `redaction`. Raises UsageError with all that is wrong.
+    """
+    from mlops_tui import project_file
+
+    _hide_secrets(environment, flags, practice or {})
+    found = project_file.find(path, Path.cwd())
+    file = project_file.read(found) if found else project_file.ProjectFile()
+    _hide_secrets_in_file(file.values)
+    resolved = settings.resolve(file.values, environment, flags, practice)
+    project = _build(resolved, file)
+    problems = [*file.problems, *resolved.problems]
+    if practice is None and project.cloud == "sandbox":
+        # Whether these count is known once the sandbox is: they may be another tenant's.
+        problems = [problem for problem in problems if problem.where not in AMBIENT_VARIABLES]
+    problems = problems or _check_together(project, resolved)
+    if problems:
+        raise _cannot_use(problems, found)
+    _add_lists(resolved, project, file)
+    return project, resolved
+
+
+def require(project: Project, resolved: Resolved, *names: str) -> None:
+    """Raises UsageError unless every setting named has a value; says for each how to give one."""
+    missing = [name for name in names if _value(project, settings.BY_NAME[name]) == ""]
+    if not missing:
+        return
+    what = "a value that it needs" if len(missing) == 1 else f"{len(missing)} values that it needs"
+    raise UsageError(
+        f"The command lacks {what}: {', '.join(missing)}.",
+        problems=tuple(_how_to_give(settings.BY_NAME[name], resolved.entries[name].source) for name in missing),
+        hint="Give each in one of the ways named for it, then run the command again.",
+    )
+
+
+def _how_to_give(setting: Setting, source: str) -> str:
+    ways = [f"flag {setting.flag}"] if setting.flag else []
+    ways.append(f"variable {' or '.join(setting.variables)}")
+    if not setting.secret:
+        ways.append(f"key {setting.key} in mlops.toml")
+    _, bracket, ignored = source.partition("(")  # a variable that was set and does not count
+    return f"{setting.name}: {setting.help}: {', '.join(ways)}{f' ({ignored}' if bracket else ''}"
+
+
+def _hide_secrets(environment: Mapping[str, str], flags: Mapping[str, object], practice: Mapping[str, str]) -> None:
+    """Those of the environment that do not count, too: they could stand in somebody's error text."""
+    for setting in settings.SETTINGS:
+        if setting.secret:
+            redaction.register(*(environment.get(variable) for variable in setting.variables))
+            redaction.register(practice.get(setting.name), str(flags.get(setting.name) or ""))
+
+
+def _hide_secrets_in_file(values: Mapping[str, FileValue]) -> None:
+    for setting in settings.SETTINGS:
+        if setting.secret and setting.key in values:
+            redaction.register(str(values[setting.key].value))
+
+
+def _build(resolved: Resolved, file: ProjectFile) -> Project:
+    values: dict[str, Any] = {setting.attribute: resolved.entries[setting.name].value for setting in settings.SETTINGS}
+    written = file.values.get("project.notebooks")
+    if file.path and written and resolved.entries["notebooks"].source == written.source:
+        values["notebooks"] = str(file.path.absolute().parent / str(written.value))  # counts from the file's folder
+    metrics = file.metrics or Training.metrics
+    runs = DEFAULT_RUNS if file.runs is None else file.runs
+    training = Training(
+        **_fields(values, "training."),
+        gate=Gate(**_fields(values, "training.gate.")),
+        metrics=metrics,
+        runs=tuple(dict(run) for run in runs),
+    )
+    return Project(**_fields(values, ""), cluster=ClusterSpec(**_fields(values, "cluster.")), training=training)
+
+
+def _fields(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The fields right below `prefix`, by their own names."""
+    below = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    return {name: value for name, value in below.items() if "." not in name}
+
+
+def _value(project: Project, setting: Setting) -> object:
+    return operator.attrgetter(setting.attribute)(project)
+
+
+def _check_together(project: Project, resolved: Resolved) -> list[Problem]:
+    """What no value has wrong by itself."""
+    wrong: dict[str, str] = {}
+    if project.cluster.min_workers > project.cluster.max_workers:
+        wrong["cluster_min_workers"] = f"is more than max_workers ({project.cluster.max_workers})"
+    columns = project.training.metrics
+    for name, metric in (("best_metric", project.training.best_metric), ("gate_metric", project.training.gate.metric)):
+        if metric not in columns:
+            wrong[name] = f"{metric!r} is none of training.metrics: {', '.join(columns)}"
+    entries = ((resolved.entries[name], reason) for name, reason in wrong.items())
+    return [Problem(entry.source.replace(" line ", ":"), entry.key, reason) for entry, reason in entries]
+
+
+def _add_lists(resolved: Resolved, project: Project, file: ProjectFile) -> None:
+    """The two settings that are no scalars, so that people see them beside the others."""
+    runs = "; ".join(" ".join(f"{name}={value:g}" for name, value in run.items()) for run in project.training.runs)
+    for key, shown in (("training.metrics", ", ".join(project.training.metrics)), ("training.runs", runs)):
+        resolved.entries[key] = Entry(key, shown, file.list_sources.get(key, "default"))
+
+
+def _cannot_use(problems: list[Problem], path: Path | None) -> UsageError:
+    count = "is a problem" if len(problems) == 1 else f"are {len(problems)} problems"
+    return UsageError(
+        f"There {count} in the settings{f' (the file is {path})' if path else ''}.",
+        problems=tuple(redaction.redact(str(problem)) for problem in sorted(problems, key=_place_in_file)),
+        hint="Correct what is named, then run the command again.",
+    )
+
+
+def _place_in_file(problem: Problem) -> tuple[bool, int]:
+    """The file's first, by line; then the others as they came."""
+    _, colon, line = problem.where.rpartition(":")
+    return (not colon, int(line) if colon and line.isdigit() else 0)

@@ -1,0 +1,120 @@
+"""The rules of single values. Each takes a value and gives it back in its canonical spelling.
+
+They raise ValueError with a reason that goes on from the value: "'my group!' must be 1 to 90 characters: …".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+Rule = Callable[[Any], Any]
+
+
+def matches(pattern: str, reason: str) -> Rule:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(reason)
+        return text
+
+    return check
+
+
+def between(least: float, most: float = math.inf) -> Rule:
+    wanted = f"must be {least} or more" if most == math.inf else f"must be between {least} and {most}"
+
+    def check(number: float) -> float:
+        if not least <= number <= most:
+            raise ValueError(wanted)
+        return number
+
+    return check
+
+
+def one_line(longest: int) -> Rule:
+    def check(text: str) -> str:
+        if not text.strip():
+            raise ValueError("must not be empty")
+        if len(text) > longest:
+            raise ValueError(f"must not be longer than {longest} characters")
+        if not text.isprintable() or text != text.strip():
+            raise ValueError("must be one line without spaces at its ends")
+        return text
+
+    return check
+
+
+def resource_group(text: str) -> str:
+    # Azure resource naming rules, Microsoft.Resources/resourceGroups; letters and digits of any alphabet.
+    if not re.fullmatch(r"[\w.()-]{1,90}", text):
+        raise ValueError("must be 1 to 90 characters: letters, digits, _ - . ( )")
+    if text.endswith("."):
+        raise ValueError("must not end in a period")
+    return text
+
+
+def guid(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
+        raise ValueError("must be an id like 00000000-0000-0000-0000-000000000000")
+    return text.lower()
+
+
+def location(text: str) -> str:
+    """Azure takes "West Europe" and answers "westeurope"; so do we."""
+    short = text.replace(" ", "").lower()
+    if not re.fullmatch(r"[a-z][a-z0-9]+", short):
+        raise ValueError("must be the name of a region, such as westeurope")
+    return short
+
+
+def host(text: str) -> str:
+    """A workspace's address as people copy it: with a slash, with ?o=…, or without https://."""
+    if "://" not in text:
+        text = f"https://{text}"
+    found = re.fullmatch(r"(https://[A-Za-z0-9.-]+(:\d{1,5})?)/?(\?[^#\s]*)?(#\S*)?", text)
+    if not found:
+        raise ValueError("must be a URL like https://adb-1234567890123456.7.azuredatabricks.net")
+    return found.group(1).lower()
+
+
+def folder(*beginnings: str) -> Rule:
+    def check(text: str) -> str:
+        short = text.rstrip("/")
+        if not any(short.startswith(beginning) and short != beginning for beginning in beginnings):
+            raise ValueError(f"must be a folder that starts with {' or '.join(beginnings)}")
+        return str(one_line(1024)(short))
+
+    return check
+
+
+word = matches(r"[^\s]{1,128}", "must be one word")
+project_name = matches(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "must be 1 to 63 characters: letters, digits, _ - ., not starting with a sign"
+)
+# Azure resource naming rules: Microsoft.Databricks and Microsoft.MachineLearningServices.
+databricks_name = matches(r"[A-Za-z0-9_-]{3,64}", "must be 3 to 64 characters: letters, digits, _ -")
+ml_name = matches(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}", "must be 3 to 33 characters: letters, digits, _ -, starting with neither _ nor -"
+)
+# Databricks documentation, Secret scopes.
+scope_name = matches(r"[A-Za-z0-9_.@-]{1,128}", "must be 1 to 128 characters: letters, digits, _ - . @")
+key_vault = matches(
+    r"(?i:/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.KeyVault/vaults/[a-z0-9-]{3,24})",
+    "must be a resource id: /subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/…",
+)
+
+
+def autotermination(minutes: int) -> int:
+    # Databricks REST reference, Clusters 2.1: autotermination_minutes; 0 keeps the cluster running for ever.
+    if minutes != 0 and not 10 <= minutes <= 10_000:
+        raise ValueError("must be between 10 and 10000, or 0 for never")
+    return minutes
+
+
+def cloud(name: str) -> str:
+    """People say "azure" for the public one."""
+    return "AzureCloud" if name.lower() == "azure" else name
