@@ -1,0 +1,116 @@
+"""Reading a run's live log from its numbered segment files."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_tui.errors import NotFoundError, UnreachableError
+from mlops_tui.training.segments import Segments
+
+
+class Folder:
+    """A folder in memory; `hidden` files are listed and cannot be read, `broken` ones lose the connection once."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.hidden: set[str] = set()
+        self.broken: set[str] = set()
+        self.bytes_read = 0
+
+    def list(self, folder: str) -> dict[str, int]:
+        assert folder == "dbfs:/logs/17/a"
+        return {name: len(data) for name, data in self.files.items()}
+
+    def read(self, path: str, offset: int = 0) -> bytes:
+        name = path.rpartition("/")[2]
+        if name in self.broken:
+            self.broken.remove(name)
+            raise UnreachableError("gone")
+        if name in self.hidden:
+            raise NotFoundError("not yet")
+        data = self.files[name][offset:]
+        self.bytes_read += len(data)
+        return data
+
+
+@pytest.fixture
+def folder() -> Folder:
+    return Folder()
+
+
+@pytest.fixture
+def log(folder: Folder) -> Segments:
+    return Segments(folder, "dbfs:/logs/17/a/")
+
+
+def test_no_folder_yet_is_no_lines_yet(log: Segments) -> None:
+    assert log.read() == []
+    assert not log.ended
+
+
+def test_lines_come_once_and_in_order(folder: Folder, log: Segments) -> None:
+    folder.files["000001.log"] = b"two\n"
+    folder.files["000000.log"] = b"one\n"
+    assert log.read() == ["one", "two"]
+    assert log.read() == []
+    folder.files["000002.log"] = b"three\n"
+    assert log.read() == ["three"]
+
+
+def test_a_segment_that_shows_before_its_elder_waits_for_it(folder: Folder, log: Segments) -> None:
+    folder.files["000001.log"] = b"two\n"
+    assert log.read() == []
+    folder.files["000000.log"] = b"one\n"
+    assert log.read() == ["one", "two"]
+
+
+def test_a_listed_segment_that_cannot_be_read_yet_is_asked_for_again(folder: Folder, log: Segments) -> None:
+    folder.files = {"000000.log": b"one\n", "000001.log": b"two\n"}
+    folder.hidden = {"000000.log"}
+    assert log.read() == []
+    folder.hidden = set()
+    assert log.read() == ["one", "two"]
+
+
+def test_a_segment_seen_half_written_is_read_on_where_it_was_left(folder: Folder, log: Segments) -> None:
+    folder.files["000000.log"] = b"first li"
+    assert log.read() == []
+    folder.files["000000.log"] = b"first line\nsecond\n"
+    assert log.read() == ["first line", "second"]
+    assert folder.bytes_read == len(b"first line\nsecond\n")
+
+
+def test_a_letter_cut_in_two_by_a_segment_border_is_whole_again(folder: Folder, log: Segments) -> None:
+    text = "größe ✓\n".encode()
+    for cut in range(1, len(text)):
+        folder.files = {"000000.log": text[:cut], "000001.log": text[cut:]}
+        assert Segments(folder, "dbfs:/logs/17/a").read() == ["größe ✓"]
+
+
+def test_the_end_brings_the_last_line_even_without_an_end_of_line(folder: Folder, log: Segments) -> None:
+    folder.files = {"000000.log": b"one\nlast"}
+    assert log.read() == ["one"]
+    folder.files["_END"] = b"SUCCESS"
+    assert log.read() == ["last"]
+    assert log.ended
+
+
+def test_a_lost_connection_loses_and_doubles_nothing(folder: Folder, log: Segments) -> None:
+    folder.files = {"000000.log": b"one\ntwo ", "000001.log": b"halves\nthree\n"}
+    folder.broken = {"000001.log"}
+    with pytest.raises(UnreachableError):
+        log.read()
+    assert log.read() == ["one", "two halves", "three"]
+
+
+def test_a_progress_bar_leaves_its_last_drawing(folder: Folder, log: Segments) -> None:
+    folder.files = {"000000.log": b"10%\r50%\r100%\ndone\r\n"}
+    assert log.read() == ["100%", "done"]
+
+
+def test_a_million_lines_are_read_in_passing(folder: Folder, log: Segments) -> None:
+    chunk = b"".join(b"line %d\n" % number for number in range(10_000))
+    folder.files = {f"{number:06d}.log": chunk for number in range(100)}
+    lines = log.read()
+    assert len(lines) == 1_000_000
+    assert lines[-1] == "line 9999"
