@@ -105,16 +105,28 @@ class Engine:
         return self._walk(make_so)
 
     def remove(self) -> Outcome:
-        """Take everything away, what needs others first."""
+        """Look at what there is, then take it away, what needs others first. Raises as `plan` does."""
+        looked = self._walk(self._look)
+        if looked.error:
+            raise looked.error
         backwards = {step.name: {other.name for other in self.steps if step.name in other.needs} for step in self.steps}
 
         def take_away(step: Step) -> None:
             started = time.monotonic()
             self._tell(step, "running", "removing")
-            step.remove(self.session, Report(step.name, self.emit))
-            self._tell(step, "done", "removed", time.monotonic() - started)
+            done = "removed"
+            try:
+                step.remove(self.session, Report(step.name, self.emit))
+            except NotYetKnown as missing:
+                done = f"nothing to remove without {missing.step}"
+            self._tell(step, "done", done, time.monotonic() - started)
 
         return self._walk(take_away, backwards)
+
+    def _look(self, step: Step) -> None:
+        """Let the session learn what this step knows of what is there."""
+        self._tell(step, "checking")
+        self._inspect(step)
 
     def _inspect(self, step: Step) -> Finding:
         try:
@@ -140,7 +152,9 @@ class Engine:
         deadline = time.monotonic() + SETTLE_SECONDS
         pause = 0.25
         while pending := step.inspect(self.session).pending:
-            if time.monotonic() > deadline or self.session.cancelled.is_set():
+            if self.session.cancelled.is_set():
+                raise Interrupted(f"{step.title}: made; interrupted before the cloud showed it.")
+            if time.monotonic() > deadline:
                 differs = "; ".join(f"{change.action} {change.what}" for change in pending)
                 raise NotInStepError(f"{step.title}: made, and yet the cloud still wants: {differs}.")
             report.log("made; waiting until the cloud shows it")
@@ -185,6 +199,9 @@ class Engine:
             return None
         if not isinstance(error, MlopsError):
             raise error
+        if isinstance(error, Interrupted):
+            self._tell(step, "skipped", error.message)
+            return error
         self._tell(step, "failed", error.message)
         self.emit(Problem(source=step.name, error=card(error)))
         error.told = True

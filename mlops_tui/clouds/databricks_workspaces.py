@@ -23,17 +23,19 @@ class DatabricksWorkspace:
     sku: str  # "standard", "premium", "trial"
     state: str  # "Succeeded", "Failed", "Deleting", or on the way there
     host: str  # https://…; empty until it has one
+    managed_group_id: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class WorkspaceSpec:
-    """What to make."""
+    """What to make, or what to make of the one there is: then with its own place, managed group and tags."""
 
     name: str
     location: str
     sku: str
     tags: dict[str, str]
+    managed_group_id: str = ""  # empty: one of its own
 
 
 class DatabricksWorkspaces:
@@ -60,14 +62,12 @@ class DatabricksWorkspaces:
         """Makes it, or changes the tier of the one there is; some three minutes."""
         from azure.mgmt.databricks.models import Workspace
 
+        managed = spec.managed_group_id or managed_group_id(subscription_id, group, spec.name)
         body: dict[str, Any] = {
             "location": spec.location,
             "sku": {"name": spec.sku},
             "tags": spec.tags,
-            "properties": {
-                "computeMode": "Hybrid",
-                "managedResourceGroupId": managed_group_id(subscription_id, group, spec.name),
-            },
+            "properties": {"computeMode": "Hybrid", "managedResourceGroupId": managed},
         }
         what = f"the Databricks workspace {spec.name}"
         with speaking_of(what):
@@ -100,5 +100,6 @@ def _workspace(one: Workspace) -> DatabricksWorkspace:
         sku=one.sku.name if one.sku else "",
         state=str(state or ""),
         host=f"https://{url}" if url else "",
+        managed_group_id=properties.managed_resource_group_id or "",
         tags=dict(one.tags or {}),
     )

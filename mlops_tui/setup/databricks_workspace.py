@@ -10,7 +10,7 @@ from mlops_tui.clouds.databricks_workspaces import WorkspaceSpec
 from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, UsageError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks
-from mlops_tui.setup.waiting import finish
+from mlops_tui.setup.waiting import finish, until_state
 from mlops_tui.steps import Finding
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WRITE = "Microsoft.Databricks/workspaces/write"
 COST = "the workspace is free; its clusters cost while they run"
+ENDED = ("Succeeded", "Failed", "Canceled", "Deleting", "Deleted")
+TRY_AGAIN = "Run the same command again; if it stays so, look at it in the portal."
 TIERS = {"trial": 0, "standard": 1, "premium": 2}
 _NAME = re.compile(r"[A-Za-z0-9_-]{3,64}")  # Azure's naming rules, Microsoft.Databricks/workspaces
 
@@ -64,15 +66,17 @@ class DatabricksWorkspace:
         return Finding((change,))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
-        """Repeats of an interrupted creation ask for the same workspace, and Azure goes on with that one."""
+        """After an interruption: waits for what was begun then, rather than beginning it again."""
         project = session.project
         subscription_id = session.know("subscription_id", "sign-in")
-        spec = WorkspaceSpec(
-            project.databricks_workspace, project.location, project.databricks_sku, marks.tags(project)
-        )
-        report.log(f"asked Azure for the {_what(project)} ({spec.sku}, {spec.location}); this takes some minutes")
-        operation = session.clients.workspaces.create(subscription_id, project.resource_group, spec)
-        made = finish(session, report, operation, _what(project))
+        found = session.clients.workspaces.get(subscription_id, project.resource_group, project.databricks_workspace)
+        if found is not None and found.state not in ENDED:
+            made = self._wait(session, report, subscription_id)
+        else:
+            spec = _spec(project, found)
+            report.log(f"asked Azure for the {_what(project)} ({spec.sku}, {spec.location}); this takes some minutes")
+            operation = session.clients.workspaces.create(subscription_id, project.resource_group, spec)
+            made = finish(session, report, operation, _what(project))
         session.learn("workspace_id", made.id)
         session.learn("databricks_host", made.host)
         report.log(f"the {_what(project)} is at {made.host}")
@@ -123,6 +127,24 @@ class DatabricksWorkspace:
             detail = f"adopted: {found.name}"
         return Finding((Change("keep", _what(project), detail),))
 
+    def _wait(self, session: Session, report: Report, subscription_id: str) -> Found:
+        """For the end of an earlier command's request. Raises CloudError where that ends badly."""
+        project, what = session.project, _what(session.project)
+
+        def look() -> Found | None:
+            workspaces = session.clients.workspaces
+            return workspaces.get(subscription_id, project.resource_group, project.databricks_workspace)
+
+        def state() -> str:
+            found = look()
+            return found.state if found else "Deleted"
+
+        ended = until_state(session, report, state, ENDED, what)
+        found = look()
+        if found is None or ended != "Succeeded":
+            raise CloudError(f"The {what}, begun earlier, is now {ended.lower()}.", hint=TRY_AGAIN)
+        return found
+
     def _group(self, session: Session, subscription_id: str) -> str:
         """Raises NotYetKnown where the resource group is still to be made, once it is sure that we may fill it."""
         project = session.project
@@ -140,7 +162,7 @@ class DatabricksWorkspace:
             raise ConflictError(f"The {what} is being deleted.", hint="Wait until it is gone, then try again.")
         if found.state in ("Failed", "Canceled"):
             return Change("create", what, "the last attempt failed: try again", cost=COST)
-        if found.state != "Succeeded":
+        if found.state not in ENDED:
             return Change("create", what, f"begun already ({found.state}): wait for it", cost=COST)
         if not found.host:
             raise CloudError(f"The {what} has no address.", hint="Look at it in the portal.")
@@ -153,6 +175,14 @@ def normal_host(host: str) -> str:
     """The address as https, without a path: people paste what their browser shows."""
     bare = re.sub(r"^https?://", "", host.strip(), flags=re.IGNORECASE)
     return f"https://{bare.split('/')[0].split('?')[0].lower()}"
+
+
+def _spec(project: Project, found: Found | None) -> WorkspaceSpec:
+    if found is None:
+        return WorkspaceSpec(
+            project.databricks_workspace, project.location, project.databricks_sku, marks.tags(project)
+        )
+    return WorkspaceSpec(found.name, found.location, project.databricks_sku, found.tags, found.managed_group_id)
 
 
 def _what(project: Project) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import CloudError, ForbiddenError, UsageError
 from mlops_tui.events import Change
 from mlops_tui.setup import quota
-from mlops_tui.setup.waiting import TELL_SECONDS, stop_if_cancelled
+from mlops_tui.setup.waiting import until_state
 from mlops_tui.steps import Finding
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 PROVIDER = "Microsoft.Databricks"
-REGISTER_SECONDS = 600.0
-LOOK_AGAIN_SECONDS = 5.0
 REGISTERED = f"resource provider {PROVIDER}"
 
 
@@ -61,7 +58,13 @@ class SignIn:
         if any(change.what == REGISTERED for change in finding.pending):
             session.clients.subscriptions.register_provider(subscription_id, PROVIDER)
             report.log(f"asked Azure to register {PROVIDER} in the subscription; this takes a minute or two")
-            _wait_until_registered(session, report, subscription_id)
+            until_state(
+                session,
+                report,
+                lambda: session.clients.subscriptions.provider_state(subscription_id, PROVIDER),
+                ("Registered",),
+                f"the registration of {PROVIDER}",
+            )
 
     def remove(self, session: Session, report: Report) -> None:
         report.log(f"{PROVIDER} stays registered: it costs nothing, and others may use it")
@@ -126,16 +129,3 @@ def _quota(session: Session, subscription_id: str) -> str:
     except (CloudError, ForbiddenError) as error:
         return f"not checked: {error.message}"
     return quota.verdict(session.project.cluster, location, usages)
-
-
-def _wait_until_registered(session: Session, report: Report, subscription_id: str) -> None:
-    started = told = time.monotonic()
-    while (state := session.clients.subscriptions.provider_state(subscription_id, PROVIDER)) != "Registered":
-        now = time.monotonic()
-        if now - started > REGISTER_SECONDS:
-            raise CloudError(f"{PROVIDER} is still {state} after {REGISTER_SECONDS / 60:.0f} minutes.")
-        if now - told >= TELL_SECONDS:
-            told = now
-            report.log(f"{PROVIDER}: {state} ({now - started:.0f} s)")
-        session.cancelled.wait(session.cloud.poll_seconds or LOOK_AGAIN_SECONDS)
-        stop_if_cancelled(session, f"the registration of {PROVIDER}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mlops_tui.errors import Interrupted, NotFoundError
+from mlops_tui.errors import CloudError, Interrupted, NotFoundError
 
 if TYPE_CHECKING:
     from mlops_tui.session import Session
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5  # between looks at whether we were told to stop
 TELL_SECONDS = 15.0  # between lines of the log
+STATE_SECONDS = 1800.0
+STATE_PAUSE = 5.0  # between looks, where the cloud names no time
 NEWS_SECONDS = 60.0  # how long Azure may take to hear everywhere of what was just made
 NEWS_PAUSE = 3.0
 
@@ -41,6 +43,22 @@ def finish(session: Session, report: Report, operation: Operation[AResult], what
             told = now
             report.log(f"{what}: {operation.status or 'in progress'} ({now - started:.0f} s)")
     return operation.result()
+
+
+def until_state(session: Session, report: Report, look: Callable[[], str], ends: Collection[str], what: str) -> str:
+    """Look until the state is one of `ends`, saying now and then how it stands. Raises CloudError after half an hour."""
+    started = told = time.monotonic()
+    while (state := look()) not in ends:
+        now = time.monotonic()
+        if now - started > STATE_SECONDS:
+            hint = "Look at it in the portal, then run the same command again."
+            raise CloudError(f"{what}: still {state} after {STATE_SECONDS / 60:.0f} minutes.", hint=hint)
+        if now - told >= TELL_SECONDS:
+            told = now
+            report.log(f"{what}: {state} ({now - started:.0f} s)")
+        session.cancelled.wait(session.cloud.poll_seconds or STATE_PAUSE)
+        stop_if_cancelled(session, what)
+    return state
 
 
 def until_heard_of(session: Session, report: Report, act: Callable[[], AResult], what: str) -> AResult:
