@@ -1,13 +1,355 @@
-"""Not written yet."""
+"""Runs of jobs: /api/2.0, 2.1 and 2.2/jobs/run-now and jobs/runs/… (Databricks REST reference, Jobs)."""
 
 from __future__ import annotations
 
-from mlops_tui.sandbox.api import Endpoint, Service
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Handler, Service
 from mlops_tui.sandbox.dialects import DATABRICKS
+from mlops_tui.sandbox.execution import OUTPUT, output_file
+from mlops_tui.sandbox.fleet import now_ms
+from mlops_tui.sandbox.jobs import FIRST_JOB_ID, FIRST_TASK, VERSIONS, Jobs, check_clusters, find_job, number
+from mlops_tui.sandbox.paging import page, slice_page, whole_number
+from mlops_tui.sandbox.run_states import failed, is_over, state, status
+from mlops_tui.sandbox.run_views import RunViews, page_of_notebook, repair_history
+from mlops_tui.sandbox.scheduling import RUN, TOKEN, Scheduler, run_key
+from mlops_tui.sandbox.settling import iterations, latest, spec_of
+from mlops_tui.sandbox.tasks import check_settings, check_text_map, with_tasks
+from mlops_tui.sandbox.workspace_files import WorkspaceFiles
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.sandbox import Sandbox
+
+TOKEN_LENGTH = 64
+ELEMENTS = 100  # tasks or iterations that one answer of Jobs 2.2 holds
+RESULT_LIMIT = 5 * 1024 * 1024  # characters of a notebook's result
+MANY_TASKS = (
+    "Retrieving the output of runs with multiple tasks is not supported. "
+    "Please retrieve the output of each individual task run instead."
+)
 
 
 class Runs(Service):
+    """Starting, watching, ending and repairing runs; `scheduler` moves them along."""
+
     dialect = DATABRICKS
 
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self.scheduler = Scheduler(sandbox, self._workspace_id)
+        self.views = RunViews(sandbox.origin, self._workspace_id)
+
     def routes(self) -> list[Endpoint]:
-        return []
+        handlers: list[tuple[str, str, Handler]] = [
+            ("POST", "run-now", self.run_now),
+            ("POST", "runs/submit", self.submit),
+            ("GET", "runs/get", self.get),
+            ("GET", "runs/list", self.list),
+            ("GET", "runs/get-output", self.get_output),
+            ("GET", "runs/export", self.export),
+            ("POST", "runs/cancel", self.cancel),
+            ("POST", "runs/cancel-all", self.cancel_all),
+            ("POST", "runs/delete", self.delete),
+            ("POST", "runs/repair", self.repair),
+        ]
+        return [
+            self.on(method, f"/api/{version}/jobs/{name}", handler)
+            for version in VERSIONS
+            for method, name, handler in handlers
+        ]
+
+    def start(self) -> None:
+        self.scheduler.recover()
+
+    def stop(self) -> None:
+        self.scheduler.stop()
+
+    def forget_workspace(self) -> None:
+        for run in self.store.list(RUN):
+            self.scheduler.halt(run["run_id"], "CANCELED")
+            self.scheduler.delete(run)
+        for key, _ in self.store.items(TOKEN):
+            self.store.delete(TOKEN, key)
+
+    def run_now(self, call: Call) -> Body:
+        wanted = call.json()
+        job = self.sandbox.find(Jobs).find(call, "CAN_MANAGE_RUN")
+        settings = job["settings"]
+        if not settings.get("tasks"):
+            raise call.dialect.malformed(f"Job {job['job_id']} has no tasks to run.")
+        names = _checked_parameters(call, settings, wanted)
+        run = {
+            "job_id": job["job_id"],
+            "run_name": settings["name"],
+            "run_type": "JOB_RUN",
+            "settings": settings,
+            "owner": job["owner"],
+            "job_parameters": names,
+        }
+        run_id = self._begin(call, run, str(job["job_id"]), wanted)
+        return {"run_id": run_id, "number_in_job": run_id}
+
+    def submit(self, call: Call) -> Body:
+        wanted = call.json()
+        settings = with_tasks({"max_concurrent_runs": 1, **wanted}, FIRST_TASK)
+        if not settings.get("tasks"):
+            raise call.dialect.malformed("One-time runs must have at least one task.")
+        check_settings(call.dialect, settings)
+        check_clusters(self.store, call.dialect, settings)
+        run = {
+            "job_id": self.store.next_number("job", FIRST_JOB_ID),  # a job of its own that nobody can see
+            "run_name": wanted.get("run_name") or "Untitled",
+            "run_type": "SUBMIT_RUN",
+            "settings": settings,
+            "owner": vars(call.caller),
+            "job_parameters": {},
+        }
+        return {"run_id": self._begin(call, run, "submit", wanted)}
+
+    def _begin(self, call: Call, run: Body, scope: str, wanted: Body) -> int:
+        """Add the run and set it going, once for each idempotency token within `scope`; its run id."""
+        token = wanted.get("idempotency_token") or ""
+        if len(token) > TOKEN_LENGTH:
+            raise call.dialect.malformed(f"The idempotency_token must have at most {TOKEN_LENGTH} characters.")
+        run_id, now = self.scheduler.next_run_id(), now_ms()
+        notebook_params = wanted.get("notebook_params") or {}
+        run |= {
+            "run_id": run_id,
+            "trigger": "ONE_TIME",
+            "creator": call.caller.name,
+            "notebook_params": notebook_params,
+            "overriding": {"notebook_params": notebook_params} if notebook_params else {},
+            "life": "PENDING",
+            "result": "",
+            "message": "",
+            "stop": "",
+            "start_time": now,
+            "began": now,
+            "end_time": 0,
+            "queue_duration": 0,
+            "attempts": [],
+            "repairs": [],
+        }
+        known = self.scheduler.add(run, f"{scope}/{token}" if token else "")
+        if known != run_id:
+            return self._known(call, known, token)
+        self.scheduler.advance(run_id)
+        return run_id
+
+    def _known(self, call: Call, run_id: int, token: str) -> int:
+        if self.scheduler.load(run_id) is None:
+            raise call.dialect.malformed(f"The run with the idempotency token {token} has been deleted.")
+        return run_id
+
+    def get(self, call: Call) -> Body:
+        run, attempt = self._find(call, "CAN_VIEW")
+        query = call.query
+        resolved = query.get("include_resolved_values") == "true"
+        token = query.get("page_token", "")
+        size = ELEMENTS if call.path.startswith("/api/2.2/") else 10**6
+        if attempt:
+            view = self.views.of_attempt(run, attempt, resolved)
+            rows = iterations(run, attempt)
+            name = "iterations"
+        else:
+            view = self.views.run(run)
+            rows = [each for each in run["attempts"] if each["of"] is None]
+            name = "tasks"
+        if query.get("include_history") == "true" and not attempt:
+            view["repair_history"] = repair_history(run)
+        shown, following = slice_page(rows, size, token, call.dialect)
+        if name == "tasks" or "inputs" in (attempt or {}):
+            view[name] = [self.views.task(run, each, resolved) for each in shown]
+        return view | ({"next_page_token": following} if following else {})
+
+    def list(self, call: Call) -> Body:
+        query = call.query
+        if query.get("active_only") == "true" and query.get("completed_only") == "true":
+            raise call.dialect.malformed("active_only and completed_only cannot both be true.")
+        rows = [run for run in self.store.list(RUN) if _wanted(call, run) and self._may(call, run, "CAN_VIEW")]
+        rows.reverse()  # the youngest first
+        size = whole_number(call.dialect, query, "limit", 20, 0, 26) or 25
+        rows = rows[whole_number(call.dialect, query, "offset", 0, 0, 10**6) :]
+        shown, following = page(
+            rows, size, query.get("page_token", ""), lambda run: run_key(run["run_id"]), call.dialect
+        )
+        views = []
+        for run in shown:
+            view = self.views.run(run)
+            tasks = [each for each in run["attempts"] if each["of"] is None]
+            if query.get("expand_tasks") == "true":
+                view["tasks"] = [self.views.task(run, each) for each in tasks[:ELEMENTS]]
+                view |= {"has_more": True} if len(tasks) > ELEMENTS else {}
+            views.append(view)
+        answer: Body = {"has_more": bool(following)} | ({"runs": views} if views else {})
+        return answer | ({"next_page_token": following} if following else {})
+
+    def get_output(self, call: Call) -> Body:
+        run, attempt = self._find(call, "CAN_VIEW")
+        attempt = attempt or self._only_task(call, run)
+        kept = self.store.get(OUTPUT, str(attempt["run_id"])) or {}
+        answer: Body = {"metadata": self.views.of_attempt(run, attempt)}
+        if "notebook_task" in spec_of(run, attempt):
+            result = kept.get("result")
+            answer["notebook_output"] = {"truncated": result is not None and len(result) > RESULT_LIMIT}
+            if result is not None:
+                answer["notebook_output"]["result"] = result[:RESULT_LIMIT]
+        if kept.get("error"):
+            answer |= {"error": kept["error"], "error_trace": kept.get("trace") or ""}
+        elif attempt["result"] == "FAILED":
+            answer["error"] = attempt["message"]  # it never came to run
+        return answer
+
+    def export(self, call: Call) -> Body:
+        """The notebooks of a task's run, as HTML; `views_to_export` other than CODE or ALL gives none."""
+        run, attempt = self._find(call, "CAN_VIEW")
+        attempt = attempt or self._only_task(call, run)
+        if not is_over(attempt):
+            raise call.dialect.malformed(
+                f"Run {attempt['run_id']} is not finished; only finished runs can be exported."
+            )
+        if call.query.get("views_to_export", "CODE") == "DASHBOARDS" or "notebook_task" not in spec_of(run, attempt):
+            return {"views": []}
+        path = spec_of(run, attempt)["notebook_task"]["notebook_path"]
+        try:
+            source = self.sandbox.find(WorkspaceFiles).local_path(path)
+        except ApiError:  # it was deleted since; what it printed is still there
+            source = None
+        kept = self.store.get(OUTPUT, str(attempt["run_id"])) or {}
+        output = output_file(self.sandbox.folder, attempt["run_id"])
+        return {"views": [page_of_notebook(path.rpartition("/")[2], source, output, kept)]}
+
+    def cancel(self, call: Call) -> Body:
+        run, _ = self._find(call, "CAN_MANAGE_RUN")
+        self.scheduler.halt(run["run_id"], "CANCELED")
+        return {}
+
+    def cancel_all(self, call: Call) -> Body:
+        wanted = call.json()
+        if wanted.get("all_queued_runs") and not wanted.get("job_id"):
+            chosen = [run for run in self.store.list(RUN) if run["life"] == "QUEUED"]
+        else:
+            job_id = self.sandbox.find(Jobs).find(call, "CAN_MANAGE_RUN")["job_id"]
+            chosen = [run for run in self.store.list(RUN) if run["job_id"] == job_id]
+        chosen.sort(key=lambda run: run["life"] != "QUEUED")  # else the end of one would let the next one start
+        for run in chosen:
+            if self._may(call, run, "CAN_MANAGE_RUN"):
+                self.scheduler.halt(run["run_id"], "CANCELED")
+        return {}
+
+    def delete(self, call: Call) -> Body:
+        run, _ = self._find(call, "CAN_MANAGE")
+        if not is_over(run):
+            raise call.dialect.error(
+                400, "INVALID_STATE", f"Run {run['run_id']} is active. Cancel it, and delete it when it has ended."
+            )
+        self.scheduler.delete(run)
+        return {}
+
+    def repair(self, call: Call) -> Body:
+        run, attempt = self._find(call, "CAN_MANAGE_RUN")
+        wanted = call.json()
+        if attempt:
+            raise call.dialect.malformed(
+                f"Run {attempt['run_id']} is a task's run; repair its job run {run['run_id']}."
+            )
+        if not is_over(run) or run["life"] == "SKIPPED":
+            raise call.dialect.error(400, "INVALID_STATE", f"Run {run['run_id']} is not in a state to be repaired.")
+        last = run["repairs"][-1]["id"] if run["repairs"] else None
+        if wanted.get("latest_repair_id") != last:
+            raise call.dialect.malformed(
+                f"latest_repair_id must be the id of the latest repair of run {run['run_id']}: {last}."
+            )
+        keys = _tasks_to_repair(call, run, wanted)
+        names = run["job_parameters"]
+        if wanted.get("job_parameters"):
+            names = _checked_parameters(call, run["settings"], wanted)
+        changes = {"job_parameters": names} | ({} if run["repairs"] else {"first_ending": _ending_shown(run)})
+        check_text_map(call.dialect, wanted.get("notebook_params"), "notebook_params")
+        if wanted.get("notebook_params"):
+            changes["notebook_params"] = wanted["notebook_params"]
+        return {"repair_id": self.scheduler.repair(run["run_id"], keys, changes)}
+
+    def _find(self, call: Call, level: str) -> tuple[Body, Body | None]:
+        """The run, and the attempt where the id is that of a task's run. 400 or 403 where the caller gets neither."""
+        run_id = number(call.dialect, call.need("run_id"), "run_id")
+        parent = self.scheduler.parent_of(run_id)
+        run = self.scheduler.load(parent or run_id)
+        if run is None:
+            raise call.dialect.malformed(f"Run {run_id} does not exist.")
+        if not self._may(call, run, level):
+            raise call.dialect.error(
+                403,
+                "PERMISSION_DENIED",
+                f"User {call.caller.name} does not have permission to access run {run_id}",
+            )
+        return run, next((each for each in run["attempts"] if each["run_id"] == run_id), None)
+
+    def _may(self, call: Call, run: Body, level: str) -> bool:
+        if call.caller.name in (run["creator"], run["owner"]["name"]) or self.sandbox.members.is_admin(call.caller):
+            return True
+        if run["run_type"] == "SUBMIT_RUN":
+            return False
+        try:
+            self.sandbox.find(Jobs).allow(call, find_job(self.store, call.dialect, run["job_id"]), level)
+        except ApiError:
+            return False
+        return True
+
+    def _only_task(self, call: Call, run: Body) -> Body:
+        """The one task of a run in the form of Jobs 2.0; other runs have outputs by task alone."""
+        if run["settings"]["format"] != "SINGLE_TASK":
+            raise call.dialect.malformed(MANY_TASKS)
+        return next(iter(latest(run).values()))
+
+    def _workspace_id(self) -> int:
+        workspace = self.sandbox.members.workspace()
+        return int((workspace or {}).get("properties", {}).get("workspaceId") or 0)
+
+
+def _checked_parameters(call: Call, settings: Body, wanted: Body) -> dict[str, str]:
+    """The job's parameters of a run: defaults, and what the call puts in their place. 400 on what does not fit."""
+    defaults = {each["name"]: each["default"] for each in settings.get("parameters") or []}
+    for name in ("job_parameters", "notebook_params"):
+        check_text_map(call.dialect, wanted.get(name), name)
+    if defaults and wanted.get("notebook_params"):
+        raise call.dialect.malformed("notebook_params cannot be used with a job that has job parameters.")
+    given: dict[str, str] = wanted.get("job_parameters") or {}
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        raise call.dialect.malformed(f"Job parameters that the job does not define: {', '.join(unknown)}")
+    return defaults | given
+
+
+def _wanted(call: Call, run: Body) -> bool:
+    query: dict[str, Any] = call.query
+    over = is_over(run)
+    return not (
+        (query.get("job_id") and str(run["job_id"]) != query["job_id"])
+        or (query.get("active_only") == "true" and over)
+        or (query.get("completed_only") == "true" and not over)
+        or (query.get("run_type") and run["run_type"] != query["run_type"])
+        or run["start_time"] < int(query.get("start_time_from") or 0)
+        or run["start_time"] > int(query.get("start_time_to") or run["start_time"])
+    )
+
+
+def _tasks_to_repair(call: Call, run: Body, wanted: Body) -> set[str]:
+    current = latest(run)
+    keys = set(wanted.get("rerun_tasks") or [])
+    if wanted.get("rerun_all_failed_tasks"):
+        keys |= {key for key, each in current.items() if failed(each) or each["result"].startswith("UPSTREAM_")}
+    if unknown := keys - set(current):
+        raise call.dialect.malformed(f"Task keys that the run does not have: {', '.join(sorted(unknown))}")
+    if not keys:
+        raise call.dialect.malformed("There is nothing to repair: give rerun_tasks, or rerun_all_failed_tasks.")
+    if wanted.get("rerun_dependent_tasks"):
+        for task in run["settings"]["tasks"] * len(current):  # once more for each task, whatever their order
+            if keys.intersection(each["task_key"] for each in task.get("depends_on") or []):
+                keys.add(task["task_key"])
+    return keys
+
+
+def _ending_shown(run: Body) -> Body:
+    """What the repair history says of the run before its first repair."""
+    return {"end_time": run["end_time"], "state": state(run), "status": status(run)}

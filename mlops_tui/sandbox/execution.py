@@ -1,0 +1,284 @@
+"""One attempt at a notebook task, from its cluster to its outcome. At most PROCESSES run at once; others wait."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlops_tui.sandbox import run_states
+from mlops_tui.sandbox.api import ApiError, Body, Principal
+from mlops_tui.sandbox.clusters import Clusters
+from mlops_tui.sandbox.fleet import KIND as CLUSTER
+from mlops_tui.sandbox.libraries import Libraries
+from mlops_tui.sandbox.members import KIND as PERSONAL_TOKEN
+from mlops_tui.sandbox.references import Lookup, UnknownReferenceError, resolve_all
+from mlops_tui.sandbox.run_states import Ending
+from mlops_tui.sandbox.secrets import Secrets
+from mlops_tui.sandbox.settling import spec_of
+from mlops_tui.sandbox.workspace_files import WorkspaceFiles
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.notebooks.cluster import Outcome
+    from mlops_tui.sandbox.sandbox import Sandbox
+
+PROCESSES = 8
+OUTPUT = "run-output"  # documents: what a notebook handed back, by the attempt's run id
+TOKEN_LIFETIME = 24 * 3600  # seconds; a run's token is deleted at its end, this is for runs that never end
+
+
+@dataclass(frozen=True)
+class Work:
+    """An attempt that waits for its cluster or runs on it."""
+
+    run_id: int  # of the job run
+    attempt_id: int
+    owner: Principal
+    spec: Body  # the task's settings
+    path: str  # the notebook in the workspace
+    parameters: dict[str, str]
+    task_values: dict[str, Any]  # of the other tasks: {"task.key": value}
+    cluster_id: str
+
+
+class Listener(Protocol):
+    """Who is told how it goes (the scheduler)."""
+
+    def running(self, run_id: int, attempt_id: int, details: Body) -> None: ...
+    def over(self, run_id: int, attempt_id: int, ending: Ending, values: dict[str, Any]) -> None: ...
+
+
+class Execution:
+    """Launches and cancels attempts; safe to use from any thread."""
+
+    def __init__(self, sandbox: Sandbox, listener: Listener, workspace_id: Callable[[], int]) -> None:
+        self._sandbox = sandbox
+        self._listener = listener
+        self._workspace_id = workspace_id
+        self._lock = threading.RLock()
+        self._ready: deque[Work] = deque()
+        self._waiting: dict[int, Work] = {}  # for their cluster, or for a free process
+        self._running: dict[int, Work] = {}
+        self._cancelled: set[int] = set()
+        self._job_clusters: dict[tuple[int, str], str] = {}
+        self._stopped = False
+
+    def launch(self, run: Body, attempt: Body) -> None:
+        """Find its cluster, start it if need be, and run; returns at once."""
+        try:
+            work = self._prepare(run, attempt)
+        except (UnknownReferenceError, _CannotRunError) as error:
+            code = error.code if isinstance(error, _CannotRunError) else "INVALID_RUN_CONFIGURATION"
+            self._listener.over(run["run_id"], attempt["run_id"], run_states.refused(str(error), code), {})
+            return
+        with self._lock:
+            self._waiting[work.attempt_id] = work
+        fleet = self._sandbox.find(Clusters).fleet
+        fleet.hold(work.cluster_id)
+        fleet.when_running(work.cluster_id, work.owner.name, lambda problem: self._cluster_told(work, problem))
+
+    def cancel(self, run_id: int, attempt_id: int, ending: Ending) -> None:
+        """End one attempt. A running one ends through its process, one that waits at once, with that ending."""
+        with self._lock:
+            work = self._waiting.pop(attempt_id, None)
+            running = self._running.get(attempt_id)
+            if running:
+                self._cancelled.add(attempt_id)
+        if work:
+            self._leave(work, ending, {})
+        elif running and (machine := self._sandbox.find(Clusters).fleet.machine(running.cluster_id)):
+            machine.cancel(attempt_id)
+
+    def close(self, run_id: int) -> None:
+        """A job run is over: so are the clusters that were made for it."""
+        with self._lock:
+            keys = [key for key in self._job_clusters if key[0] == run_id]
+            clusters = [self._job_clusters.pop(key) for key in keys]
+        for cluster_id in clusters:
+            self._sandbox.find(Clusters).fleet.terminate(cluster_id, "JOB_FINISHED")
+
+    def stop(self) -> None:
+        """The sandbox ends; what runs dies with its cluster, and nobody is told: the next start finds it."""
+        with self._lock:
+            self._stopped = True
+            self._waiting.clear()
+            self._ready.clear()
+
+    def revoke(self, token_id: str) -> None:
+        """Delete a run's personal token."""
+        for key, kept in self._sandbox.store.items(PERSONAL_TOKEN):
+            if kept["token_id"] == token_id:
+                self._sandbox.store.delete(PERSONAL_TOKEN, key)
+
+    def _prepare(self, run: Body, attempt: Body) -> Work:
+        spec = spec_of(run, attempt)
+        notebook = spec["notebook_task"]
+        lookup = Lookup(run, attempt, self._workspace_id())
+        parameters = {**(notebook.get("base_parameters") or {}), **run["notebook_params"]}
+        return Work(
+            run_id=run["run_id"],
+            attempt_id=attempt["run_id"],
+            owner=Principal(**run["owner"]),
+            spec=spec,
+            path=notebook["notebook_path"],
+            # A job's parameters are pushed down to its tasks and win over theirs of the same name.
+            parameters=resolve_all(parameters | run["job_parameters"], lookup),
+            task_values={
+                f"{each['task_key']}.{key}": value
+                for each in run["attempts"]
+                if each["of"] is None
+                for key, value in each["values"].items()
+            },
+            cluster_id=self._cluster_for(run, spec),
+        )
+
+    def _cluster_for(self, run: Body, spec: Body) -> str:
+        """The cluster that a task names, or the one made for it: per job cluster key, per task, or serverless."""
+        if cluster_id := spec.get("existing_cluster_id"):
+            if self._sandbox.store.get(CLUSTER, cluster_id) is None:
+                raise _CannotRunError(f"Cluster {cluster_id} does not exist", "INVALID_CLUSTER_REQUEST")
+            return str(cluster_id)
+        key = spec.get("job_cluster_key", "")
+        made: Body = {"spark_version": "serverless"}
+        source = "SERVERLESS"
+        if key or spec.get("new_cluster"):
+            shared = {each["job_cluster_key"]: each["new_cluster"] for each in run["settings"].get("job_clusters", [])}
+            made, source = (shared[key] if key else spec["new_cluster"]), "JOB"
+        name = (run["run_id"], f"{source}/{key or (spec['task_key'] if source == 'JOB' else '')}")
+        with self._lock:
+            if name not in self._job_clusters:
+                title = {"cluster_name": f"job-{run['job_id']}-run-{run['run_id']}-{key or spec['task_key']}"}
+                owner = Principal(**run["owner"])
+                self._job_clusters[name] = self._sandbox.find(Clusters).add(made | title, owner, source)
+            return self._job_clusters[name]
+
+    def _cluster_told(self, work: Work, problem: str) -> None:
+        libraries = work.spec.get("libraries") or []
+        code = "CLUSTER_ERROR"
+        if not problem and libraries:
+            problem = self._sandbox.find(Libraries).missing(work.cluster_id, libraries)
+            code = "LIBRARY_INSTALLATION_ERROR"
+        with self._lock:
+            if self._stopped or work.attempt_id not in self._waiting:
+                return  # cancelled meanwhile
+            if problem:
+                del self._waiting[work.attempt_id]
+            else:
+                self._ready.append(work)
+        if problem:
+            self._leave(work, run_states.refused(problem, code), {})
+        else:
+            self._pump()
+
+    def _pump(self) -> None:
+        """Start what is ready while there are free processes."""
+        while True:
+            with self._lock:
+                if self._stopped or not self._ready or len(self._running) >= PROCESSES:
+                    return
+                work = self._ready.popleft()
+                if self._waiting.pop(work.attempt_id, None) is None:
+                    continue  # cancelled meanwhile
+                self._running[work.attempt_id] = work
+            self._run(work)
+
+    def _run(self, work: Work) -> None:
+        from mlops_tui.sandbox.notebooks.cluster import NotebookRun
+
+        machine = self._sandbox.find(Clusters).fleet.machine(work.cluster_id)
+        try:
+            notebook = self._notebook(work)
+        except _CannotRunError as error:
+            self._leave(work, run_states.refused(str(error), error.code), {})
+            return
+        if machine is None:
+            self._leave(work, self._lost(work), {})
+            return
+        token = self._sandbox.members.issue(work.owner, f"run {work.attempt_id}", TOKEN_LIFETIME)
+        token_id = token["token_info"]["token_id"]
+        details = {"cluster_id": work.cluster_id, "token_id": token_id, "parameters": work.parameters}
+        self._listener.running(work.run_id, work.attempt_id, details)
+        output = output_file(self._sandbox.folder, work.attempt_id)
+        output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run = NotebookRun(
+            run_id=work.attempt_id,
+            notebook=notebook,
+            parameters=work.parameters,
+            root=self._sandbox.folder / "files",
+            environment=self._environment(token["token_value"]),
+            output=output,
+            secrets=(*self._sandbox.find(Secrets).values(), token["token_value"]),
+            timeout=float(work.spec.get("timeout_seconds") or 0) or None,
+            task_values=work.task_values,
+            task_key=work.spec["task_key"],
+        )
+        machine.submit(run, lambda outcome: self._ended(work, outcome, token_id))
+        with self._lock:
+            too_late = work.attempt_id in self._cancelled  # cancelled before there was anything to end
+        if too_late:
+            machine.cancel(work.attempt_id)
+
+    def _notebook(self, work: Work) -> Path:
+        try:
+            return self._sandbox.find(WorkspaceFiles).local_path(work.path)
+        except ApiError as error:
+            owner = work.owner.display_name
+            raise _CannotRunError(
+                f'Unable to access the notebook "{work.path}". Either it does not exist, or the identity used to run '
+                f"this job, {owner} ({work.owner.name}), lacks the required permissions.",
+                "RESOURCE_NOT_FOUND",
+            ) from error
+
+    def _environment(self, token: str) -> dict[str, str]:
+        ca = str(self._sandbox.folder / "ca.pem")
+        return {
+            "DATABRICKS_HOST": self._sandbox.origin,
+            "DATABRICKS_TOKEN": token,
+            "MLFLOW_TRACKING_URI": "databricks",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "REQUESTS_CA_BUNDLE": ca,
+            "SSL_CERT_FILE": ca,
+            "CURL_CA_BUNDLE": ca,
+        }
+
+    def _ended(self, work: Work, outcome: Outcome, token_id: str) -> None:
+        """Called by the warm process' thread, once."""
+        with self._lock:
+            if self._stopped:
+                return
+        self.revoke(token_id)
+        kept = {"result": outcome.result, "error": outcome.error, "trace": outcome.trace}
+        self._sandbox.store.put(OUTPUT, str(work.attempt_id), kept)
+        endings = {"SUCCESS": run_states.SUCCESS, "FAILED": run_states.FAILED, "CANCELED": run_states.CANCELED}
+        endings["TIMEDOUT"] = run_states.TIMED_OUT
+        ending = endings.get(outcome.state) or self._lost(work)
+        self._leave(work, ending, outcome.task_values)
+
+    def _lost(self, work: Work) -> Ending:
+        cluster = self._sandbox.store.get(CLUSTER, work.cluster_id) or {}
+        message = cluster.get("state_message") or "The driver is gone: its process ended unexpectedly."
+        return run_states.cluster_lost(work.cluster_id, message)
+
+    def _leave(self, work: Work, ending: Ending, values: dict[str, Any]) -> None:
+        with self._lock:
+            self._running.pop(work.attempt_id, None)
+            self._cancelled.discard(work.attempt_id)
+        self._sandbox.find(Clusters).fleet.let_go(work.cluster_id)
+        self._listener.over(work.run_id, work.attempt_id, ending, values)
+        self._pump()
+
+
+class _CannotRunError(Exception):
+    """An attempt that fails before any notebook runs; with the termination code."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def output_file(folder: Path, attempt_id: int) -> Path:
+    """Where a run's printed output is, line by line as it comes."""
+    return folder / "runs" / str(attempt_id) / "output.log"

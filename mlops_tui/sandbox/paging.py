@@ -1,0 +1,52 @@
+"""Pages of a listing, with opaque tokens. A token names the last key shown, so rows that come or go shift no page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.dialects import Dialect
+
+Row = TypeVar("Row")
+
+
+def page(
+    rows: Sequence[Row], size: int, token: str, key: Callable[[Row], str], dialect: Dialect
+) -> tuple[list[Row], str]:
+    """The page after `token` of rows sorted by falling key, and the token of the next one ("" at the end)."""
+    if token:
+        last = _decode(token, dialect)
+        rows = [row for row in rows if key(row) < last]
+    shown = list(rows[:size])
+    return shown, _encode(key(shown[-1])) if len(rows) > size else ""
+
+
+def slice_page(rows: Sequence[Row], size: int, token: str, dialect: Dialect) -> tuple[list[Row], str]:
+    """A page of rows whose places never change (the tasks of one job), by offset."""
+    start = int(_decode(token, dialect)) if token else 0
+    following = start + size
+    return list(rows[start:following]), _encode(str(following)) if len(rows) > following else ""
+
+
+def whole_number(dialect: Dialect, query: dict[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A number of the query within bounds; the dialect's 400 otherwise."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not text.lstrip("-").isdigit() or not low <= int(text) <= high:
+        raise dialect.malformed(f"Invalid {name}: {text}. It must be an integer from {low} to {high}.")
+    return int(text)
+
+
+def _encode(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def _decode(token: str, dialect: Dialect) -> str:
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise dialect.malformed("Invalid page token.") from error

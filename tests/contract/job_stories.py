@@ -1,0 +1,88 @@
+"""What the stories of clusters, jobs and runs share: notebooks to run, and waiting."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.compute import ClusterDetails
+from databricks.sdk.service.jobs import NotebookTask, Run, SubmitTask, Task
+from databricks.sdk.service.workspace import ImportFormat, Language
+
+Value = TypeVar("Value")
+RUNTIME = "16.4.x-cpu-ml-scala2.12"
+NODE = "Standard_DS3_v2"
+FOLDER = "/Shared/stories"
+
+
+def notebook(workspace: WorkspaceClient, name: str, code: str) -> str:
+    """Import a Python notebook; its path."""
+    path = f"{FOLDER}/{name}"
+    workspace.workspace.mkdirs(FOLDER)
+    content = base64.b64encode(f"# Databricks notebook source\n{code}".encode()).decode()
+    workspace.workspace.import_(
+        path, content=content, format=ImportFormat.SOURCE, language=Language.PYTHON, overwrite=True
+    )
+    return path
+
+
+def task(path: str, key: str = "main", **more: Any) -> Task:
+    """A notebook task; serverless unless `more` names a cluster."""
+    parameters = more.pop("parameters", None)
+    return Task(task_key=key, notebook_task=NotebookTask(path, base_parameters=parameters), **more)
+
+
+def one_time(path: str, key: str = "main", **more: Any) -> SubmitTask:
+    """The same for a one-time run."""
+    parameters = more.pop("parameters", None)
+    return SubmitTask(task_key=key, notebook_task=NotebookTask(path, base_parameters=parameters), **more)
+
+
+def eventually(look: Callable[[], Value], good: Callable[[Value], bool], seconds: float = 40) -> Value:
+    """Look until it is good; the SDK's own waiters sleep longer than our clusters take."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = look()
+        if good(value):
+            return value
+        assert time.monotonic() < deadline, f"still {value}"
+        time.sleep(0.05)
+
+
+def finished(workspace: WorkspaceClient, run_id: int, seconds: float = 40) -> Run:
+    """The run when it is over."""
+    over = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
+    return eventually(lambda: workspace.jobs.get_run(run_id), lambda run: life(run) in over, seconds)
+
+
+def life(run: Any) -> str:
+    return str(run.state.life_cycle_state.value)
+
+
+def result(run: Any) -> str:
+    return str(run.state.result_state.value) if run.state.result_state else ""
+
+
+def reaches(workspace: WorkspaceClient, cluster_id: str, state: str, seconds: float = 40) -> ClusterDetails:
+    """The cluster in that state."""
+
+    def is_there(cluster: ClusterDetails) -> bool:
+        return cluster.state is not None and cluster.state.value == state
+
+    return eventually(lambda: workspace.clusters.get(cluster_id), is_there, seconds)
+
+
+@contextmanager
+def running_cluster(workspace: WorkspaceClient, name: str) -> Iterator[str]:
+    """A cluster that is up; removed afterwards."""
+    made = workspace.clusters.create(RUNTIME, cluster_name=name, node_type_id=NODE, num_workers=1)
+    assert made.cluster_id
+    try:
+        reaches(workspace, made.cluster_id, "RUNNING")
+        yield made.cluster_id
+    finally:
+        workspace.clusters.permanent_delete(made.cluster_id)
