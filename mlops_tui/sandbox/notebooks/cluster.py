@@ -68,9 +68,13 @@ class Cluster:
         with self._lock:
             if run.run_id in self._on_end:
                 raise ValueError(f"run {run.run_id} is on the cluster already")
+            run.output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            run.output.touch(mode=0o600)  # readers find it from now on
             self._on_end[run.run_id] = on_end
             if self.state == "terminated":
-                self._finish(run.run_id, Outcome("LOST", error=f"Cluster {self._name} is terminated"))
+                del self._on_end[run.run_id]
+                lost = Outcome("LOST", error=f"Cluster {self._name} is terminated")
+                threading.Thread(target=_call, args=(on_end, lost), daemon=True).start()
             elif self.state == "pending":
                 self._waiting.append(run)
             else:
@@ -117,11 +121,7 @@ class Cluster:
     def _report(self) -> None:
         """A thread: calls who waits for a run's end, apart from the one that reads, for they may take their time."""
         while ended := self._ended.get():
-            on_end, outcome = ended
-            try:
-                on_end(outcome)
-            except Exception:  # a defect of the caller must not silence the other runs
-                log.exception("the end of a run on cluster %s", self._name)
+            _call(*ended)
 
     def _serve(self) -> None:
         """A thread: starts the process and reads what it says. It lives as long as the process, which dies with it."""
@@ -176,3 +176,10 @@ class Cluster:
                 self._process.stdin.close()
         self._ready.set()
         self._ended.put(None)
+
+
+def _call(on_end: OnEnd, outcome: Outcome) -> None:
+    try:
+        on_end(outcome)
+    except Exception:  # a defect of the caller must not silence the other runs
+        log.exception("the end of a run")

@@ -86,5 +86,14 @@ def close_all_but(keep: frozenset[int] | set[int]) -> None:
 def open_descriptors() -> frozenset[int]:
     for folder in (Path("/proc/self/fd"), Path("/dev/fd")):
         if folder.exists():
-            return frozenset(int(entry.name) for entry in folder.iterdir())
+            listed = [int(entry.name) for entry in folder.iterdir()]
+            return frozenset(filter(_is_open, listed))  # without the one that listed them
     return frozenset(range(256))
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

@@ -20,7 +20,7 @@ _MOUNTS = re.compile(r"/+(dbfs|Volumes|Workspace|databricks-datasets)(?=/|$)")
 _IN_SHELL = re.compile(r"(?<![\w./:-])/(?:dbfs|Volumes|Workspace|databricks-datasets)(?=[/\s'\";|&)]|$)")
 _ONE_PATH = (
     *("stat", "lstat", "listdir", "scandir", "mkdir", "rmdir", "remove", "unlink", "open", "access", "chmod", "chown"),
-    *("utime", "readlink", "chdir", "truncate", "statvfs"),
+    *("utime", "readlink", "chdir", "truncate", "statvfs", "listxattr", "getxattr", "setxattr", "removexattr"),
 )
 _TWO_PATHS = ("rename", "replace", "link", "symlink")
 
@@ -60,11 +60,12 @@ class Paths:
     def install(self) -> None:
         """Wrap this process's file functions. Not to be undone: for a process that runs one notebook."""
         shutil.__name__  # noqa: B018 (imported for its effect)
-        for name in _ONE_PATH:
+        for name in filter(os.__dict__.__contains__, _ONE_PATH):  # macOS has no os.listxattr
             self._wrap(os, name, 1)
         for name in _TWO_PATHS:
             self._wrap(os, name, 2)
         self._wrap(builtins, "open", 1)
+        self._wrap(os.path, "expanduser", 1)  # pandas sends Parquet paths through it on their way to C++
         io.open = builtins.open
 
     def _wrap(self, module: Any, name: str, paths: int) -> None:

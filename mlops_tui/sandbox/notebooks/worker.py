@@ -115,7 +115,6 @@ def _reset_tracking(mlflow: Any) -> None:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         os.environ.pop("MLFLOW_REGISTRY_URI", None)
     atexit.register(mlflow.tracking.fluent._safe_end_run)
-    atexit.register(mlflow.flush_async_logging)
 
 
 def _offer_runtime(namespace: dict[str, Any]) -> None:
