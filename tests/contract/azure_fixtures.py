@@ -26,6 +26,7 @@ from azure.mgmt.resource.subscriptions import SubscriptionClient
 
 from tests.conftest import LiveSandbox
 
+STRANGER = "11111111-1111-4111-8111-111111111111"  # nobody, nothing
 LEARNER = "00000000-0000-4000-8000-000000001ea4"
 CONTRIBUTOR, READER = "b24988ac-6180-42a0-ab88-20f7382dd24c", "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
@@ -157,9 +158,11 @@ class Azure:
         return name
 
     def assign(self, scope: str, principal_id: str, role: str) -> RoleAssignment:
-        """Give a role; `role` is its id."""
+        """Give a service principal a role; `role` is its id. (The SDK says "User" where the type is not given.)"""
         definition = f"{self.root}/providers/Microsoft.Authorization/roleDefinitions/{role}"
-        wanted = RoleAssignmentCreateParameters(role_definition_id=definition, principal_id=principal_id)
+        wanted = RoleAssignmentCreateParameters(
+            role_definition_id=definition, principal_id=principal_id, principal_type="ServicePrincipal"
+        )
         made: RoleAssignment = self.roles.role_assignments.create(scope, str(uuid.uuid4()), wanted)
         return made
 
@@ -192,8 +195,8 @@ def claims(token: str) -> dict[str, Any]:
 
 def code_of(error: HttpResponseError) -> str:
     """The error code in an answer of ARM or Graph."""
-    assert error.response is not None
-    return str(error.response.json()["error"]["code"])  # type: ignore[attr-defined]  # every real response has json()
+    assert error.error is not None
+    return str(error.error.code)
 
 
 def wait_until(seconds: float = 5.0) -> Iterator[None]:

@@ -12,6 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     LEARNER,
+    STRANGER,
     GraphClient,
     close_clients,  # noqa: F401 (a fixture)
     code_of,
@@ -108,7 +109,7 @@ def test_a_query_that_makes_no_sense_is_refused(graph: GraphClient, query: dict[
     [
         ({}, "A value is required for property 'displayName' of resource 'Application'."),
         ({"displayName": "x" * 257}, "Invalid value specified for property 'displayName'"),
-        ({"displayName": "x", "appId": str(uuid.uuid4())}, "Property 'appId' is read-only and cannot be set."),
+        ({"displayName": "x", "appId": STRANGER}, "Property 'appId' is read-only and cannot be set."),
         ({"displayName": "x", "passwordCredentials": [{}]}, "Use addPassword"),
     ],
 )
