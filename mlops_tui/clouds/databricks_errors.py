@@ -91,6 +91,7 @@ WORDINGS: tuple[tuple[str, Meaning], ...] = (
         ),
     ),
     ("quota", QUOTA),
+    (" does not exist", MISSING),  # clusters and jobs say it with INVALID_PARAMETER_VALUE
 )
 CODES: dict[str, Meaning] = {
     "UNAUTHENTICATED": TOKEN_REFUSED,

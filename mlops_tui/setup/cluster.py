@@ -7,8 +7,10 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import CloudError, ConflictError, Interrupted, UsageError
+from mlops_tui.errors import CloudError, ConflictError, UsageError
 from mlops_tui.events import Action, Change
+from mlops_tui.setup import marks
+from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 PACKAGES = ("mlflow", "scikit-learn")  # what the notebooks import and a runtime without "-ml-" lacks
-MADE_BY = "mlops-tui"
 SETTLED = ("RUNNING", "TERMINATED")  # the states in which the platform lets a cluster be edited
 SETTLE_SECONDS = 900.0  # a cluster on its way up or down takes minutes
 POLL_SECONDS = 5.0
@@ -37,7 +38,7 @@ class Cluster:
         "step makes it and asks for its start, which takes a few minutes; later, a run starts it when it is needed."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/compute/configure"
-    needs = ("databricks-workspace",)
+    needs: tuple[str, ...] = ("databricks-workspace",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         cluster = Change("create", _what(project), _in_words(project), cost=_cost(project))
@@ -85,16 +86,16 @@ class Cluster:
         session.learn("cluster_id", cluster_id)
         report.identified(_what(project), cluster_id, f"{_host(session)}/compute/clusters/{cluster_id}")
         for more in spare:
-            _stop_if_cancelled(session)
+            stop_if_cancelled(session, self.title)
             clusters.delete(more.id)
             report.log(f"deleted {more.id}, which an interrupted run had left")
         missing = [package for package in _packages(project) if _library_what(project, package) in pending]
         if missing:
-            _stop_if_cancelled(session)
+            stop_if_cancelled(session, self.title)
             clusters.install(cluster_id, missing)
             report.log(f"asked for {', '.join(missing)} on the cluster {project.cluster.name}")
         if clusters.state(cluster_id).state == "TERMINATED":
-            _stop_if_cancelled(session)
+            stop_if_cancelled(session, self.title)
             clusters.start(cluster_id)
             report.log(f"asked for the start of the cluster {project.cluster.name}")
 
@@ -107,7 +108,7 @@ class Cluster:
             return
         found = clusters.named(project.cluster.name)
         for cluster in found:
-            if _is_ours(cluster, project):
+            if marks.is_ours(cluster.tags, project):
                 clusters.delete(cluster.id)
                 report.log(f"deleted the cluster {cluster.name} ({cluster.id})")
             else:
@@ -158,17 +159,9 @@ def _packages(project: Project) -> tuple[str, ...]:
     return () if "-ml-" in project.cluster.spark_version else PACKAGES
 
 
-def _tags(project: Project) -> dict[str, str]:
-    return {"made_by": MADE_BY, "project": project.name}
-
-
-def _is_ours(cluster: Found, project: Project) -> bool:
-    return _tags(project).items() <= cluster.tags.items()
-
-
 def _choose(found: list[Found], project: Project) -> tuple[Found | None, list[Found]]:
     """The one to use, and those of ours that are one too many. Raises ConflictError where only a person can choose."""
-    ours = [cluster for cluster in found if _is_ours(cluster, project)]
+    ours = [cluster for cluster in found if marks.is_ours(cluster.tags, project)]
     if ours:
         return ours[0], ours[1:]
     if len(found) > 1:
@@ -193,7 +186,7 @@ def _spec(project: Project, adopted: Found | None) -> Spec:
         wanted["autoscale"] = {"min_workers": spec.min_workers, "max_workers": spec.max_workers}
     else:
         wanted["num_workers"] = spec.max_workers
-    tags = _tags(project) if adopted is None or _is_ours(adopted, project) else {}
+    tags = marks.tags(project) if adopted is None or marks.is_ours(adopted.tags, project) else {}
     if spec.max_workers == 0:
         wanted["spark_conf"] = SINGLE_NODE
         tags = tags | {"ResourceClass": "SingleNode"}
@@ -266,9 +259,4 @@ def _wait_until_settled(session: Session, clusters: Clusters, ours: Found, repor
             report.log(f"the cluster {ours.name} is {state.lower()}; it can be changed once that is over")
             told = state
         session.cancelled.wait(min(POLL_SECONDS, session.cloud.poll_seconds or POLL_SECONDS))
-        _stop_if_cancelled(session)
-
-
-def _stop_if_cancelled(session: Session) -> None:
-    if session.cancelled.is_set():
-        raise Interrupted("Interrupted while the cluster was set up.")
+        stop_if_cancelled(session, _what(session.project))

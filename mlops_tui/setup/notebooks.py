@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import ConflictError, Interrupted, UsageError
+from mlops_tui.errors import ConflictError
 from mlops_tui.events import Action, Change
+from mlops_tui.project_file import notebook_source
+from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mlops_tui.clouds.databricks_notebooks import Notebooks as Folder
     from mlops_tui.project import Project
     from mlops_tui.session import Session
@@ -24,7 +23,7 @@ AT_ONCE = 8  # exports side by side
 
 
 class Notebooks:
-    """A step (see `steps.Step`). `source` gives the folder on this machine that holds the project's notebooks."""
+    """A step (see `steps.Step`)."""
 
     name = "notebooks"
     title = "Notebooks in the workspace"
@@ -35,19 +34,16 @@ class Notebooks:
         "that folder are left alone."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/notebooks/"
-    needs = ("databricks-workspace",)
-
-    def __init__(self, source: Callable[[Project], Path] | None = None) -> None:
-        self._source = source or source_folder
+    needs: tuple[str, ...] = ("databricks-workspace",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
-        sources = self._sources(project)
+        sources = _sources(project)
         folder = Change("create", _folder_what(project))
         return (folder, *(Change("create", _what(path)) for path in sources))
 
     def inspect(self, session: Session) -> Finding:
         project = session.project
-        sources = self._sources(project)
+        sources = _sources(project)
         folder = _folder(session)
         there = folder.list(project.notebook_folder)
         if there is None:
@@ -77,11 +73,10 @@ class Notebooks:
         if _folder_what(project) in pending:
             folder.make_folder(project.notebook_folder)
             report.log(f"made the folder {project.notebook_folder}")
-        for path, source in self._sources(project).items():
+        for path, source in _sources(project).items():
             if _what(path) not in pending:
                 continue
-            if session.cancelled.is_set():
-                raise Interrupted("Interrupted between two notebooks; those that were imported are kept.")
+            stop_if_cancelled(session, self.title)
             folder.put(path, source)
             report.log(f"imported {path}")
             report.identified(_what(path), path, f"{_host(session)}/#workspace{path}")
@@ -93,7 +88,7 @@ class Notebooks:
         except NotYetKnown:
             report.log("there is no workspace, so no notebooks either")
             return
-        for path in self._sources(project):
+        for path in _sources(project):
             report.log(f"{'deleted' if folder.delete(path) else 'there is no'} notebook {path}")
         if folder.delete_folder_if_empty(project.notebook_folder):
             report.log(f"deleted the folder {project.notebook_folder}")
@@ -102,28 +97,19 @@ class Notebooks:
 
     def by_hand(self, project: Project) -> str:
         lines = [f"databricks workspace mkdirs {shlex.quote(project.notebook_folder)}"]
-        for path in self._sources(project):
-            file = shlex.quote(f"notebooks/{path.rsplit('/', 1)[1]}.py")
+        for path in _sources(project):
+            file = shlex.quote(f"{project.notebooks or 'notebooks'}/{path.rsplit('/', 1)[1]}.py")
             lines.append(
                 f"databricks workspace import {shlex.quote(path)} --file {file} "
                 "--format SOURCE --language PYTHON --overwrite"
             )
         return "\n".join(lines)
 
-    def _sources(self, project: Project) -> dict[str, str]:
-        """Path in the workspace -> source, for each notebook of the project. Raises UsageError where there is none."""
-        folder = self._source(project)
-        files = sorted(folder.glob("*.py"))
-        if not files:
-            raise UsageError(f"There is no notebook (*.py) in {folder}.", hint="Give the folder that holds train.py.")
-        return {f"{project.notebook_folder}/{file.stem}": file.read_text(encoding="utf-8") for file in files}
 
-
-def source_folder(project: Project) -> Path:
-    """The notebooks that come with this program: beside the package in a checkout, inside it once installed."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "notebooks"
-    return inside if inside.is_dir() else package.parent / "notebooks"
+def _sources(project: Project) -> dict[str, str]:
+    """Path in the workspace -> source, for each notebook of the project. Raises UsageError where there is none."""
+    files = sorted(notebook_source(project.notebooks).glob("*.py"))
+    return {f"{project.notebook_folder}/{file.stem}": file.read_text(encoding="utf-8") for file in files}
 
 
 def _host(session: Session) -> str:

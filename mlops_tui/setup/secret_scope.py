@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_tui import redaction
-from mlops_tui.errors import CloudError, ConflictError, Interrupted, UsageError
+from mlops_tui.errors import CloudError, ConflictError, UsageError
 from mlops_tui.events import Action, Change
+from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class SecretScope:
         "it is shown and written nowhere else, and is renewed two weeks before its end."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/security/secrets/"
-    needs = ("sign-in", "databricks-workspace", "service-principal")
+    needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         detail = "managed by all users (standard tier)" if project.databricks_sku == "standard" else ""
@@ -97,11 +98,11 @@ class SecretScope:
             _create_scope(secrets, project, report)
         for key, value in _values(session).items():
             if _key_what(project, key) in pending:
-                _stop_if_cancelled(session)
+                stop_if_cancelled(session, _scope_what(project))
                 secrets.put(project.secret_scope, key, value)
                 report.log(f"put {key} into the scope {project.secret_scope}")
         if _key_what(project, CLIENT_SECRET) in pending:
-            _stop_if_cancelled(session)
+            stop_if_cancelled(session, _scope_what(project))
             _settle_secret(session, secrets, report)
 
     def remove(self, session: Session, report: Report) -> None:
@@ -220,11 +221,6 @@ def _settle_secret(session: Session, secrets: Secrets, report: Report) -> None:
         secrets.put(project.secret_scope, CLIENT_SECRET, made.value)
         report.log(f"made a client secret (ends {made.ends:%Y-%m-%d}) and put it into the scope; it is shown nowhere")
     for password in passwords.lost:
-        _stop_if_cancelled(session)
+        stop_if_cancelled(session, _scope_what(project))
         directory.remove_password(app_object_id, password.key_id)
         report.log(f"removed an older client secret of ours ({password.key_id})")
-
-
-def _stop_if_cancelled(session: Session) -> None:
-    if session.cancelled.is_set():
-        raise Interrupted("Interrupted between two secrets; those that were put are kept.")

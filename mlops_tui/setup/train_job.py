@@ -6,8 +6,10 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import ConflictError, Interrupted
+from mlops_tui.errors import ConflictError
 from mlops_tui.events import Change
+from mlops_tui.setup import marks
+from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
     from mlops_tui.steps import Report
 
-MADE_BY = "mlops-tui"
 MAX_CONCURRENT_RUNS = 3  # builds side by side
 NOTEBOOK = "train"
 
@@ -32,7 +33,7 @@ class TrainJob:
         "state, output and times of each. Making the job runs nothing yet."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/jobs/for-each"
-    needs = ("databricks-workspace", "notebooks", "cluster")
+    needs: tuple[str, ...] = ("databricks-workspace", "notebooks", "cluster")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         runs = f"{project.training.parallel} runs side by side on the cluster {project.cluster.name}"
@@ -47,7 +48,7 @@ class TrainJob:
             return Finding(self.wanted(project))
         session.learn("train_job_id", str(job.id))
         details = _differences(jobs.settings(job.id), _settings(project, _cluster_id(session)))
-        if details and not _is_ours(job, project):
+        if details and not marks.is_ours(job.tags, project):
             details.insert(0, "takes over a job that somebody else has made")
         if spare:
             details.append(f"remove {len(spare)} more of that name that an interrupted run has left")
@@ -69,8 +70,7 @@ class TrainJob:
         session.learn("train_job_id", str(job_id))
         report.identified(_what(project), str(job_id), f"{_host(session)}/jobs/{job_id}")
         for more in spare:
-            if session.cancelled.is_set():
-                raise Interrupted("Interrupted while the training job was set up.")
+            stop_if_cancelled(session, self.title)
             jobs.delete(more.id)
             report.log(f"deleted the job {more.id}, which an interrupted run had left")
 
@@ -83,7 +83,7 @@ class TrainJob:
             return
         found = jobs.named(_job_name(project))
         for job in found:
-            if _is_ours(job, project):
+            if marks.is_ours(job.tags, project):
                 jobs.delete(job.id)
                 report.log(f"deleted the job {_job_name(project)} ({job.id})")
             else:
@@ -122,17 +122,9 @@ def _what(project: Project) -> str:
     return f"job {_job_name(project)}"
 
 
-def _is_ours(job: Job, project: Project) -> bool:
-    return _tags(project).items() <= job.tags.items()
-
-
-def _tags(project: Project) -> dict[str, str]:
-    return {"made_by": MADE_BY, "project": project.name}
-
-
 def _choose(found: list[Job], project: Project) -> tuple[Job | None, list[Job]]:
     """The one to use, and those of ours that are one too many. Raises ConflictError where only a person can choose."""
-    ours = [job for job in found if _is_ours(job, project)]
+    ours = [job for job in found if marks.is_ours(job.tags, project)]
     if ours:
         return ours[0], ours[1:]
     if len(found) > 1:
@@ -184,7 +176,7 @@ def _settings(project: Project, cluster_id: str) -> Settings:
     sweep = {"inputs": "{{job.parameters.runs}}", "concurrency": training.parallel, "task": iteration}
     return {
         "name": _job_name(project),
-        "tags": _tags(project),
+        "tags": marks.tags(project),
         "max_concurrent_runs": MAX_CONCURRENT_RUNS,
         "timeout_seconds": training.timeout_seconds,
         "parameters": [{"name": name, "default": value} for name, value in defaults.items()],
