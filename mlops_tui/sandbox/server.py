@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from mlops_tui.sandbox.api import ApiError, Call, Endpoint, Service, answer
 from mlops_tui.sandbox.dialects import OPEN
@@ -65,6 +66,14 @@ def load_services(sandbox: Sandbox) -> list[Service]:
     return sandbox.services
 
 
+class _Droppable(Starlette):
+    """Starlette with a way to hang up: ASGI itself has none, so the server's connection is handed down to faults."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["hang_up"] = getattr(getattr(send, "__self__", None), "transport", None)
+        await super().__call__(scope, receive, send)
+
+
 def application(sandbox: Sandbox) -> Starlette:
     """The ASGI application; its lifespan starts and stops the services."""
     services = load_services(sandbox)
@@ -84,7 +93,7 @@ def application(sandbox: Sandbox) -> Starlette:
         return await _dispatch(sandbox, Endpoint(request.method, "", _not_built, OPEN), request)
 
     # 404: no route; 405: a route, but not with this method. Both say loudly what is missing.
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: unknown, 405: unknown})
+    return _Droppable(routes=routes, lifespan=lifespan, exception_handlers={404: unknown, 405: unknown})
 
 
 def _not_built(call: Call) -> Response:
@@ -132,7 +141,8 @@ async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> R
         call.headers.get("user-agent", "")[:80],
     )
     if fault and fault.drop:
-        raise ConnectionAbortedError("an ordered fault drops the connection")
+        request.scope["hang_up"].abort()
+        await asyncio.sleep(0)  # the server hears of it, and then sends nothing more
     return response
 
 
