@@ -130,7 +130,7 @@ def load(
     if practice is None and project.cloud == "sandbox":
         # Whether these count is known once the sandbox is: they may be another tenant's.
         problems = [problem for problem in problems if problem.where not in AMBIENT_VARIABLES]
-    problems = problems or _check_together(project, resolved)
+    problems = problems or _check_together(project, resolved, file)
     if problems:
         raise _cannot_use(problems, found)
     _add_lists(resolved, project, file)
@@ -199,17 +199,24 @@ def _value(project: Project, setting: Setting) -> object:
     return operator.attrgetter(setting.attribute)(project)
 
 
-def _check_together(project: Project, resolved: Resolved) -> list[Problem]:
+def _check_together(project: Project, resolved: Resolved, file: ProjectFile) -> list[Problem]:
     """What no value has wrong by itself."""
-    wrong: dict[str, str] = {}
+    problems: list[Problem] = []
+
+    def wrong(name: str, reason: str, other: str = "default") -> None:
+        """Where the setting itself is the default, it is the `other` that somebody wrote."""
+        entry = resolved.entries[name]
+        source = other if entry.source == "default" else entry.source
+        problems.append(Problem(source.replace(" line ", ":"), entry.key, reason))
+
     if project.cluster.min_workers > project.cluster.max_workers:
-        wrong["cluster_min_workers"] = f"is more than max_workers ({project.cluster.max_workers})"
+        wrong("cluster_min_workers", f"is more than max_workers ({project.cluster.max_workers})")
     columns = project.training.metrics
     for name, metric in (("best_metric", project.training.best_metric), ("gate_metric", project.training.gate.metric)):
         if metric not in columns:
-            wrong[name] = f"{metric!r} is none of training.metrics: {', '.join(columns)}"
-    entries = ((resolved.entries[name], reason) for name, reason in wrong.items())
-    return [Problem(entry.source.replace(" line ", ":"), entry.key, reason) for entry, reason in entries]
+            reason = f"{metric!r} is none of training.metrics: {', '.join(columns)}"
+            wrong(name, reason, file.list_sources.get("training.metrics", "default"))
+    return problems
 
 
 def _add_lists(resolved: Resolved, project: Project, file: ProjectFile) -> None:

@@ -40,7 +40,8 @@ _PLAIN_WORDS = (
     ("Unterminated string", "a text is not closed with its quote"),
     ("Illegal character", "a text is not closed with its quote, or holds a character that it must not"),
     ("Unescaped '\\'", "write \\\\ for a backslash, or use single quotes"),
-    ('Expected "\'"', "a text is not closed with its quote"),
+    ("Found invalid character", "a text is not closed with its quote, or holds a character that it must not"),
+    ('Expected "\'"', "a text above is not closed with its quote"),
 )
 
 
@@ -137,7 +138,7 @@ class _Reader:
             return
         runs, before = [], len(self.found.problems)
         for number, item in enumerate(value):
-            run, reasons = check_run(item)
+            run, reasons = check_run(item, typed=True)
             runs.append(run)
             for reason in reasons:
                 at = self.lines.get((*path, number, reason.partition(" ")[0]), self.lines.get((*path, number), line))

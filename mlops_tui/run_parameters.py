@@ -76,12 +76,14 @@ def parse_grid(texts: Sequence[str]) -> tuple[Parameters, ...]:
     return tuple(dict(zip(names, point, strict=True)) for point in itertools.product(*(axes[name] for name in names)))
 
 
-def check_run(raw: Mapping[str, object]) -> tuple[Parameters, list[str]]:
-    """A run of numbers (or texts that read as numbers), in the parameters' own order, and what is wrong with it."""
+def check_run(raw: Mapping[str, object], typed: bool = False) -> tuple[Parameters, list[str]]:
+    """A run in the parameters' own order, and what is wrong with it. Where not `typed`, text may read as a number."""
     run: Parameters = {}
     reasons: list[str] = []
     for name, value in raw.items():
         try:
+            if typed and isinstance(value, str):
+                raise ValueError("must be a number without quotes")
             number = _number(value)
         except ValueError as error:
             reasons.append(f"{name} {error}" if name in RANGES else _unknown(name))

@@ -1,0 +1,89 @@
+"""What is secret is hidden in everything that is printed or written, however it is spelled."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from urllib.parse import quote
+
+import pytest
+
+from mlops_tui import redaction
+from mlops_tui.redaction import MASK, redact, register, registered
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test starts with no secret; what others registered comes back."""
+    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
+
+
+def test_a_registered_secret_is_hidden_wherever_it_stands() -> None:
+    register("s3cret-value")
+    assert redact("a s3cret-value, s3cret-valueand s3cret-value") == f"a {MASK}, {MASK}and {MASK}"
+    assert redact("nothing here") == "nothing here"
+
+
+@pytest.mark.parametrize("secret", ["p@ss/w ord+=&%", 'with "quotes" \\ and \n lines', "Pa~8Q.~xYz_-", "пароль-秘密"])
+def test_every_spelling_is_hidden(secret: str) -> None:
+    register(secret)
+    encoded = base64.b64encode(secret.encode()).decode()
+    for spelling in (
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        encoded,
+        encoded.rstrip("="),
+        json.dumps({"client_secret": secret}),
+        f"https://host/?secret={quote(secret, safe='')}&x=1",
+    ):
+        hidden = redact(f"<{spelling}>")
+        assert MASK in hidden
+        for part in (secret, quote(secret, safe=""), encoded.rstrip("=")):
+            assert part not in hidden
+
+
+def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
+    register("abcd", "abcdefgh")
+    assert redact("abcdefgh abcd") == f"{MASK} {MASK}"
+
+
+def test_secrets_are_no_patterns() -> None:
+    register("a.*[b]$", "(((((")
+    assert redact("a.*[b]$ ((((( axxb") == f"{MASK} {MASK} axxb"
+
+
+def test_nothing_and_what_is_too_short_to_tell_from_a_word_are_passed_over() -> None:
+    register(None, "", "abc")
+    assert registered() == frozenset()
+    assert redact("abc") == "abc"
+
+
+def test_tokens_are_hidden_even_if_nobody_registered_them() -> None:
+    personal = "dapi" + "0123456789abcdef" * 2
+    signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+    assert redact(f"{personal} {personal}-2 Bearer {signed}.") == f"{MASK} {MASK} Bearer {MASK}."
+    assert redact("dapi is a prefix; dapi0123 too short") == "dapi is a prefix; dapi0123 too short"
+
+
+def test_redacting_twice_changes_nothing_more() -> None:
+    register("s3cret-value")
+    once = redact("s3cret-value")
+    assert redact(once) == once == MASK
+
+
+def test_reporters_can_ask_for_all_spellings() -> None:
+    register("a b/c")
+    assert {"a b/c", "a%20b%2Fc", base64.b64encode(b"a b/c").decode()} <= registered()
+
+
+def test_many_threads_may_register_at_once() -> None:
+    names = [f"secret-{number:04}" for number in range(200)]
+    threads = [threading.Thread(target=register, args=names[start::4]) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert redact(" ".join(names)) == " ".join([MASK] * 200)
