@@ -10,8 +10,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ def main() -> None:
     folder, socket_path = Path(sys.argv[1]), Path(sys.argv[2])
     os.umask(0o077)
     threading.Thread(target=_end_with_the_sandbox, args=(socket_path,), daemon=True).start()
+    _check(folder / "mlflow.sqlite")
     database = f"sqlite:///{folder / 'mlflow.sqlite'}"
     os.environ |= {
         "_MLFLOW_SERVER_FILE_STORE": database,
@@ -35,6 +38,12 @@ def main() -> None:
     gc.enable()
     gc.freeze()
     _serve(app, socket_path)
+
+
+def _check(database: Path) -> None:
+    """Raises sqlite3.DatabaseError at once where MLflow would try a broken file again and again for minutes."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA schema_version")
 
 
 def _prepare() -> Any:

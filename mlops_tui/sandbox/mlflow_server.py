@@ -124,6 +124,7 @@ class MlflowServer:
             try:
                 connection.connect()
             except OSError:
+                connection.close()
                 if process is None or process.poll() is not None:
                     raise MlflowServerError(f"MLflow's server ended while starting: {self._last_lines()}") from None
                 time.sleep(0.05)
@@ -136,6 +137,8 @@ class MlflowServer:
         for connection in self._idle:
             connection.close()
         self._idle = []
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()  # of the one that has died
         # Not in our own folder: a Unix socket's path may have 104 characters at most, and that folder is the user's.
         self._socket = Path(tempfile.mkdtemp(prefix="mlops-tui-")) / "mlflow"
         # What the sandbox was started with must not turn the server into a client of itself.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+
 from starlette.responses import Response
 
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Service
@@ -15,6 +16,7 @@ from mlops_tui.sandbox.artifacts import Artifacts
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.mlflow_server import MlflowServer
 from mlops_tui.sandbox.tracking import V2, Tracking
+from mlops_tui.sandbox.unity_catalog import UnityCatalog
 
 CATALOG = f"{V2}/unity-catalog"
 VERSION = "uc-model-version"  # a kind of document {user_id, pending}; its key is name/version
@@ -79,7 +81,8 @@ class Registry(Service):
         return {}
 
     def create_model(self, call: Call) -> Body:
-        self._check_name(call, str(call.need("name")))
+        name = self._check_name(call, str(call.need("name")))
+        self.sandbox.find(UnityCatalog).require_schema(*name.split(".")[:2])
         return self._catalog_form(self._server.call("POST", f"{V2}/registered-models/create", call.json()))
 
     def delete_model(self, call: Call) -> Body:
@@ -105,8 +108,7 @@ class Registry(Service):
     def finalize_version(self, call: Call) -> Body:
         name, version = self._version(call, call.json())
         found = self._server.call("GET", f"{V2}/model-versions/get", {"name": name, "version": version})
-        folder = self.sandbox.find(Artifacts).model_folder(*name.split("."), version)
-        if not (folder / "MLmodel").is_file():
+        if not self.sandbox.find(Artifacts).place(_location(name, version), "MLmodel").is_file():
             message = f"No MLmodel file was uploaded for version {version} of model '{name}'."
             raise call.dialect.malformed(message)
         kept = self.store.get(VERSION, f"{name}/{version}") or {"user_id": call.caller.name}
@@ -117,7 +119,7 @@ class Registry(Service):
         name, version = self._version(call, call.json())
         answer = self._server.call("DELETE", f"{V2}/model-versions/delete", {"name": name, "version": version})
         self.store.delete(VERSION, f"{name}/{version}")
-        shutil.rmtree(self.sandbox.find(Artifacts).model_folder(*name.split("."), version), ignore_errors=True)
+        shutil.rmtree(self.sandbox.find(Artifacts).place(_location(name, version)), ignore_errors=True)
         return answer
 
     def get_storage_location(self, call: Call) -> Body:
@@ -198,14 +200,12 @@ class Registry(Service):
 
     def list_version_artifacts(self, call: Call) -> Body:
         source = self._version_source(call)
-        artifacts = self.sandbox.find(Artifacts)
-        return {"root_uri": source, "files": artifacts.infos(artifacts.folder_of(source), call.query.get("path", ""))}
+        return {"root_uri": source, "files": self.sandbox.find(Artifacts).infos(source, call.query.get("path", ""))}
 
     def sign_version_artifact(self, call: Call) -> Body:
-        artifacts = self.sandbox.find(Artifacts)
-        path = call.query.get("path", "")
-        file = artifacts.folder_of(self._version_source(call)) / path
-        if not file.is_file() or ".." in path:
+        artifacts, path = self.sandbox.find(Artifacts), call.query.get("path", "")
+        file = artifacts.place(self._version_source(call), path)
+        if not file.is_file():
             raise call.dialect.error(404, "RESOURCE_DOES_NOT_EXIST", f"File does not exist: {path}")
         return {"signed_uri": artifacts.signed_link(file), "headers": []}
 
@@ -215,10 +215,8 @@ class Registry(Service):
         found = self._server.call("GET", f"{V2}/model-versions/get", fields)["model_version"]
         source = str(found["source"])
         if source.startswith("models:/m-"):
-            model: dict[str, Any] = self._server.call(
-                "GET", f"{V2}/logged-models/{source.removeprefix('models:/')}", {}
-            )
-            return str(model["model"]["info"]["artifact_uri"])
+            logged = self._server.call("GET", f"{V2}/logged-models/{source.removeprefix('models:/')}", {})
+            return str(logged["model"]["info"]["artifact_uri"])
         return source
 
 

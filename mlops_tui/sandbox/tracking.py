@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mlops_tui.sandbox import datasets
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Service
 from mlops_tui.sandbox.artifacts import Artifacts
 from mlops_tui.sandbox.dialects import DATABRICKS
@@ -49,6 +50,9 @@ class Tracking(Service):
         """Start MLflow's server in the background: somebody will soon ask. It takes about five seconds."""
         self.server.start()
 
+    def start(self) -> None:
+        datasets.ensure(self.sandbox.folder / "files")
+
     def stop(self) -> None:
         self.server.stop()
 
@@ -74,7 +78,12 @@ class Tracking(Service):
         if not reply.is_json:  # MLflow's own 404 is a web page
             message = f"No API found for '{call.method} {call.path.removeprefix('/api/2.0')}'"
             raise call.dialect.error(404, "ENDPOINT_NOT_FOUND", message)
-        return Response(reply.body, reply.status, {"x-databricks-org-id": "1"}, "application/json")
+        return Response(reply.body, reply.status, {"x-databricks-org-id": self._workspace_id()}, "application/json")
+
+    def _workspace_id(self) -> str:
+        """The number of the workspace, by which MLflow's client links a model version to its run."""
+        workspace = self.sandbox.members.workspace()
+        return str(workspace["properties"].get("workspaceId", 0)) if workspace else "0"
 
     # Experiments
 
@@ -144,8 +153,7 @@ class Tracking(Service):
         return self._listing(found["model"]["info"]["artifact_uri"], call.query.get("artifact_directory_path", ""))
 
     def _listing(self, uri: str, path: str) -> Body:
-        artifacts = self.sandbox.find(Artifacts)
-        return {"root_uri": uri, "files": artifacts.infos(artifacts.folder_of(uri), path)}
+        return {"root_uri": uri, "files": self.sandbox.find(Artifacts).infos(uri, path)}
 
 
 def _owner_tags(call: Call, name: str) -> dict[str, str]:
