@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Service
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.multipart import is_multipart, read_multipart
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.storage import PathError, Tree, canonical, children, modified_ms, move_into, remove, write_whole
 
 if TYPE_CHECKING:
@@ -76,10 +77,7 @@ class Dbfs(Service):
 
     def read(self, call: Call) -> Body:
         path = self._path(call.need("path"))
-        try:
-            offset, length = int(call.query.get("offset", "0")), int(call.query.get("length", str(READ_DEFAULT)))
-        except ValueError as error:
-            raise call.dialect.malformed("offset and length must be numbers.") from error
+        offset, length = whole_number(call, "offset", 0), whole_number(call, "length", READ_DEFAULT)
         if offset < 0 or length < 0:
             raise call.dialect.malformed("offset and length must not be negative.")
         if length > BLOCK_LIMIT:

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Service, empty
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.file_places import FilePlaces, NoVolumeError
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.storage import PathError, children, modified_ms, remove, write_whole
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Files(Service):
     def list_directory(self, call: Call) -> Body:
         path, place = self._directory(call)
         after = _last_name(call)
-        size = int(call.query.get("page_size") or 0) or PAGE
+        size = whole_number(call, "page_size", 0) or PAGE
         later = [child for child in children(place) if child.name > after]
         page = later[: min(size, PAGE)]
         body: Body = {"contents": [_entry(path, child) for child in page]} if page else {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Principal, Service
 from mlops_tui.sandbox.dialects import DATABRICKS, OPEN
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.roster import Roster
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KIND = "personal-token"
 TOKENS_EACH = 600  # unexpired personal access tokens that one member may have
 ADMIN_ACTION = "Microsoft.Databricks/workspaces/write"  # who may do this to the resource is an admin inside it
+
+UNREADY = ("Creating", "Failed", "Deleting")  # states of the resource in which nobody gets in
 
 
 class Members(Service):
@@ -41,13 +44,19 @@ class Members(Service):
     def describe_host(self, call: Call) -> Body:
         """What a Databricks host says of itself to anybody (read by every SDK client when it is made)."""
         workspace = self.workspace()
-        number = workspace["properties"].get("workspaceId") if workspace else None
-        return {"cloud": "Azure", "host_type": "workspace"} | ({"workspace_id": str(number)} if number else {})
+        number = workspace["properties"]["workspaceId"] if workspace else None
+        return {"cloud": "Azure", "host_type": "workspace"} | ({"workspace_id": number} if number else {})
 
     def workspace(self) -> Body | None:
-        """The workspace's Azure resource; None where there is none."""
-        resources = self.store.list("resource", f"/subscriptions/{self.sandbox.subscription_id}".lower())
-        return next((one for one in resources if one.get("type") == "Microsoft.Databricks/workspaces"), None)
+        """The workspace's Azure resource; None where there is none, or it is not ready yet."""
+        from mlops_tui.sandbox.databricks_resource import workspace
+        from mlops_tui.sandbox.long_running import LongRunning
+
+        found = workspace(self.store)
+        if found and found["properties"]["provisioningState"] in UNREADY:
+            self.sandbox.find(LongRunning).settle()  # its time may have come without anybody asking
+            found = workspace(self.store)
+        return found if found and found["properties"]["provisioningState"] not in UNREADY else None
 
     def is_admin(self, principal: Principal) -> bool:
         """Whether the principal is a workspace admin."""
@@ -90,7 +99,7 @@ class Members(Service):
         if workspace is None:
             message = f"Invalid access to Org: 0. There is no Azure Databricks workspace at {self.sandbox.origin}."
             raise self.dialect.error(403, "PERMISSION_DENIED", message)
-        number = workspace.get("properties", {}).get("workspaceId", "0")
+        number = workspace["properties"]["workspaceId"]
         wanted = call.headers.get("x-databricks-azure-workspace-resource-id", "")
         if wanted and wanted.rstrip("/").lower() != workspace["id"].lower():
             raise self.dialect.error(403, "PERMISSION_DENIED", f"Invalid access to Org: {number}")
@@ -122,10 +131,7 @@ class Members(Service):
 
     def create(self, call: Call) -> Body:
         wanted = call.json()
-        try:
-            seconds = int(wanted.get("lifetime_seconds") or 0)
-        except (TypeError, ValueError) as error:
-            raise call.dialect.malformed("lifetime_seconds must be a number of seconds.") from error
+        seconds = whole_number(call, "lifetime_seconds", 0)
         if seconds < 0:
             raise call.dialect.malformed("lifetime_seconds must be positive.")
         if sum(not _expired(kept) for _, kept in self._of(call.caller)) >= TOKENS_EACH:

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -112,6 +113,7 @@ def _launch(folder: Path, port: int) -> Address:
         if process.poll() is not None:
             raise SandboxError(f"The sandbox ended while starting (port {port}): {_last_lines(log_path)}")
         if running := status(folder):
+            threading.Thread(target=process.wait, daemon=True).start()  # so that its end leaves no zombie with us
             return running
         time.sleep(0.05)
     process.kill()

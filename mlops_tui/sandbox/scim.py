@@ -68,7 +68,9 @@ class Scim(Service):
         workspace = self.sandbox.members.workspace()
         number = str(workspace["properties"].get("workspaceId", "0")) if workspace else "0"
         assert member is not None  # sign-in saw to it
-        return answer(member_resource(member, self.roster), headers={"X-Databricks-Org-Id": number})
+        # A service principal's userName is its application id here, which is how clients know its home folder.
+        me = member_resource(member, self.roster) | {"userName": member["name"]}
+        return answer(me, headers={"X-Databricks-Org-Id": number})
 
     def list_groups(self, call: Call) -> Body:
         return _listing(call, [group_resource(one, self.roster) for one in self.roster.groups()])

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Service
 from mlops_tui.sandbox.dialects import DATABRICKS
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.storage import remove
 
 ROOT = "/api/2.1/unity-catalog"
@@ -131,7 +132,7 @@ class UnityCatalog(Service):
             self._named(CATALOG, parent)
         items = self.store.items(kind, f"{parent}." if parent else "")
         later = [(key, body) for key, body in items if key > call.query.get("page_token", "")]
-        size = int(call.query.get("max_results", "0")) or PAGE
+        size = whole_number(call, "max_results", 0) or PAGE
         page: Body = {plural: [body for _, body in later[:size]]}
         return page | ({"next_page_token": later[size - 1][0]} if len(later) > size else {})
 

@@ -22,6 +22,7 @@ from mlops_tui.sandbox.notebook_formats import (
     normalized,
     to_jupyter,
 )
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.permissions import Permissions
 from mlops_tui.sandbox.storage import PathError
 from mlops_tui.sandbox.workspace_tree import (
@@ -175,7 +176,7 @@ class WorkspaceFiles(Service):
     def list(self, call: Call) -> Body:
         found = self._existing(str(call.need("path")))
         self._require(call.caller, found, "CAN_READ")
-        since = int(call.query.get("notebooks_modified_after", "0"))
+        since = whole_number(call, "notebooks_modified_after", 0)
         inside = self.tree.children(found["path"]) if found["object_type"] == DIRECTORY else [found]
         seen = [one for one in inside if one["modified_at"] >= since and self._may(call.caller, one, "CAN_READ")]
         return {"objects": seen} if seen else {}
