@@ -27,7 +27,7 @@ from mlops_tui.setup.notebooks import Notebooks
 from mlops_tui.setup.secret_scope import SecretScope
 from mlops_tui.setup.train_job import TrainJob
 from mlops_tui.steps import Emit, Finding, Report, Step
-from tests.conftest import LiveSandbox
+from tests.conftest import LiveSandbox, serve
 
 pytestmark = pytest.mark.xdist_group("setup-databricks")
 
@@ -138,12 +138,12 @@ class Wizard:
         return Engine((*BEFORE, *steps) if steps else STEPS, self.session, self.emit)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_clusters() -> Iterator[None]:
-    real = ServedClusters.cluster_factory
-    ServedClusters.cluster_factory = staticmethod(QuickMachine)
-    yield
-    ServedClusters.cluster_factory = real  # type: ignore[method-assign]  # a static method, put back as it was
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSandbox]:
+    """A sandbox of this module's own: other modules want clusters that really run notebooks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServedClusters, "cluster_factory", staticmethod(QuickMachine))
+        yield from serve(tmp_path_factory.mktemp("sandbox"))
 
 
 @pytest.fixture
