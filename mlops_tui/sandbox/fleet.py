@@ -83,10 +83,11 @@ class Fleet:
             self.change(cluster_id, {"state": "RESTARTING", "state_message": "Restarting the cluster."})
             self.record(cluster_id, "RESTARTING", {"user": user})
             machine = self._up.pop(cluster_id, None)
+            idle = not self._busy[cluster_id]
 
         def again() -> None:
             if machine:
-                machine.stop()
+                self._machines.give_back(machine, idle)
             if not self._stopping.is_set():
                 self.start(cluster_id, user)
 
@@ -184,9 +185,10 @@ class Fleet:
 
     def _close(self, cluster_id: str) -> None:
         with self._lock:
-            if self._store.get(KIND, cluster_id) is None:
-                return  # permanently deleted meanwhile
-            self.change(cluster_id, {"state": "TERMINATED", "terminated_time": now_ms()})
+            with self._store.transaction():
+                if self._store.get(KIND, cluster_id) is None:
+                    return  # permanently deleted meanwhile
+                self.change(cluster_id, {"state": "TERMINATED", "terminated_time": now_ms()})
             wanted_again = cluster_id in self._waiting
             if wanted_again and not self._stopping.is_set():
                 self.start(cluster_id, "")
