@@ -184,7 +184,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 def from_json(data: dict[str, Any]) -> Event:
     """Back again, without loss. Raises ValueError for an unknown type or a field that does not fit."""
-    kind = _BY_TYPE.get(data.get("type", ""))
+    kind = _BY_TYPE.get(str(data.get("type", "")))
     if kind is None:
         raise ValueError(f"no event is of type {data.get('type')!r}")
     body = {name: value for name, value in data.items() if name != "type"}
@@ -200,7 +200,9 @@ def _build(kind: type[Any], body: dict[str, Any]) -> Any:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is no object")
         return _build(typing.cast("type[Any]", hint), value)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:

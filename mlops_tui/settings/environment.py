@@ -1,7 +1,8 @@
-"""Environment variables, and which of them belong to another cloud than the one that is practised with.
+"""Environment variables, and what belongs to another cloud than the one that is practised with.
 
-A shell often carries somebody's real identity (ARM_…, AZURE_…, DATABRICKS_…). A sandbox must neither be shown that
-identity nor reach a real workspace with it. Our own variables (MLOPS_TUI_…) are set on purpose and always count.
+A shell often carries somebody's real identity (ARM_…, AZURE_…, DATABRICKS_…), and a project file may describe a real
+subscription. A sandbox must neither be shown that identity nor reach a real workspace with it. Our own variables
+(MLOPS_TUI_…) and flags are set on purpose and always count.
 """
 
 from __future__ import annotations
@@ -37,6 +38,21 @@ def foreign_sources(environment: Mapping[str, str], practice: Mapping[str, str])
     host = given_text(environment, "DATABRICKS_HOST")
     if (host and is_foreign_host(host, practice)) or (not host and foreign):
         foreign |= {"DATABRICKS_HOST", "DATABRICKS_TOKEN"}
+    return frozenset(foreign)
+
+
+def foreign_keys(file_values: Mapping[str, object], practice: Mapping[str, str]) -> frozenset[str]:
+    """Keys of the project file that must not count; its ids are outranked by the sandbox's anyway."""
+    if not practice:
+        return frozenset()
+    foreign = {"azure.federated_token_file"}
+    if file_values.get("azure.sign_in") not in ("auto", "environment"):
+        foreign.add("azure.sign_in")  # would fetch a real token, to show it to the sandbox
+    if is_foreign_host(str(file_values.get("databricks.host", "")), practice):
+        foreign.add("databricks.host")
+    vault = str(file_values.get("databricks.key_vault", "")).lower()
+    if not vault.startswith(f"/subscriptions/{practice.get('subscription_id', '').lower()}/"):
+        foreign.add("databricks.key_vault")
     return frozenset(foreign)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mlops_tui.settings.environment import FOREIGN, foreign_sources, given_text, is_foreign_host
+from mlops_tui.settings.environment import FOREIGN, foreign_keys, foreign_sources, given_text
 from mlops_tui.settings.table import SETTINGS, Setting, Value
 
 
@@ -81,15 +81,16 @@ def resolve(
     tenant_id, client_id, client_secret, subscription_id, and its `origin`, by which its own addresses are known.
     """
     practice = practice or {}
-    foreign = foreign_sources(environment, practice)
-    if (host := file_values.get("databricks.host")) and is_foreign_host(str(host.value), practice):
-        foreign |= {host.source}
+    in_file = {key: kept.value for key, kept in file_values.items()}
+    foreign = foreign_sources(environment, practice) | {
+        file_values[key].source for key in foreign_keys(in_file, practice) if key in file_values
+    }
     resolved = Resolved()
     for setting in SETTINGS:
-        in_file = file_values.get(setting.key)
-        if in_file is not None:
-            resolved.problems += _problems_in_file(setting, in_file)
-        given = list(_given(setting, None if setting.secret else in_file, environment, flags, practice))
+        written = file_values.get(setting.key)
+        if written is not None:
+            resolved.problems += _problems_in_file(setting, written)
+        given = list(_given(setting, None if setting.secret else written, environment, flags, practice))
         resolved.entries[setting.name] = _choose(setting, given, foreign, resolved.problems)
     return resolved
 

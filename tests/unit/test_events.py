@@ -133,10 +133,13 @@ def test_numbers_that_are_none_come_through_as_python_writes_them() -> None:
     [
         {},
         {"type": "nonsense"},
+        {"type": ["log_line"]},
         {"type": "log_line"},
         {"type": "log_line", "source": "a", "text": "b", "colour": "red"},
         {"type": "planned", "step": "a", "title": "b", "changes": [{"what": "no action"}]},
         {"type": "planned", "step": "a", "title": "b", "changes": 3},
+        {"type": "planned", "step": "a", "title": "b", "changes": ["create"]},
+        {"type": "problem", "error": "No."},
     ],
 )
 def test_what_is_no_event_is_refused(body: dict[str, Any]) -> None:

@@ -196,18 +196,41 @@ def test_the_sandbox_gives_an_identity_where_nobody_else_does() -> None:
 
 
 def test_a_file_for_a_real_subscription_can_be_practised_with_as_it_stands() -> None:
+    vault = (
+        "/subscriptions/44444444-4444-4444-8444-444444444444/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1"
+    )
     file = {
         "azure.tenant_id": in_file(HOME_TENANT, 3),
         "azure.location": in_file("uksouth", 4),
         "databricks.host": in_file("https://adb-1.1.azuredatabricks.net", 5),
+        "databricks.key_vault": in_file(vault, 6),
+        "azure.sign_in": in_file("cli", 7),
+        "azure.federated_token_file": in_file("/run/token", 8),
     }
     resolved = resolve(file, {}, {}, PRACTICE)
+    assert not resolved.problems
     assert resolved.values["tenant_id"] == PRACTICE["tenant_id"]
     assert resolved.values["location"] == "uksouth"
-    assert resolved.values["databricks_host"] == ""
-    assert resolved.entries["databricks_host"].source == (
-        "default (mlops.toml line 5 ignored: belongs to another tenant)"
-    )
+    for name in ("databricks_host", "key_vault", "sign_in", "federated_token_file"):
+        assert resolved.values[name] == BY_NAME[name].default
+        assert resolved.entries[name].source.endswith(" ignored: belongs to another tenant)")
+    assert resolved.entries["databricks_host"].source.startswith("default (mlops.toml line 5 ")
+    assert resolve(file, {}, {}).values["sign_in"] == "cli"
+    assert resolve(file, {}, {"sign_in": "cli"}, PRACTICE).values["sign_in"] == "cli"
+
+
+def test_what_a_file_says_of_the_sandbox_itself_counts() -> None:
+    vault = f"/subscriptions/{PRACTICE['subscription_id']}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1"
+    file = {
+        "databricks.host": in_file("https://localhost:8443", 1),
+        "databricks.key_vault": in_file(vault, 2),
+        "azure.sign_in": in_file("environment", 3),
+    }
+    resolved = resolve(file, {}, {}, PRACTICE)
+    assert not resolved.problems
+    assert resolved.values["databricks_host"] == "https://localhost:8443"
+    assert resolved.values["key_vault"] == vault
+    assert (resolved.values["sign_in"], resolved.entries["sign_in"].source) == ("environment", "mlops.toml line 3")
 
 
 def test_the_shells_real_identity_does_not_leak_into_the_sandbox() -> None:
