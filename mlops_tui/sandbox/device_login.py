@@ -54,6 +54,7 @@ class DeviceLogin(Service):
         client_id = oauth.need(form, "client_id")
         self.sandbox.find(Entra).check_public_client(client_id)
         oauth.audience(self.sandbox, form, is_user=True)
+        self._forget_expired()
         user_code = "".join(secrets.choice(LETTERS) for _ in range(9))
         device_code = secrets.token_urlsafe(48)
         kept = {
@@ -76,19 +77,23 @@ class DeviceLogin(Service):
             "authenticate.",
         }
 
-    def redeem(self, device_code: str, client_id: str) -> Body:
-        """Who has approved it, once. Raises `authorization_pending` before, and `expired_token` too late."""
+    def _forget_expired(self) -> None:
         for user_code, kept in self.store.items(KIND):
-            if kept["digest"] != _digest(device_code) or kept["client_id"] != client_id:
-                continue
             if kept["expires"] < time.time():
                 self.store.delete(KIND, user_code)
-                break
-            if not kept["user_id"]:
-                why = "OAuth 2.0 device flow error. Authorization is pending. Continue polling."
-                raise oauth.refused("authorization_pending", 70016, why)
-            self.store.delete(KIND, user_code)
-            return kept
+
+    def redeem(self, device_code: str, client_id: str) -> Body:
+        """Who has approved it, once. Raises `authorization_pending` before, and `expired_token` too late."""
+        with self.store.transaction():  # two polls at once must not both have it
+            for user_code, kept in self.store.items(KIND):
+                if kept["digest"] != _digest(device_code) or kept["client_id"] != client_id:
+                    continue
+                if kept["expires"] >= time.time():
+                    if not kept["user_id"]:
+                        why = "OAuth 2.0 device flow error. Authorization is pending. Continue polling."
+                        raise oauth.refused("authorization_pending", 70016, why)
+                    self.store.delete(KIND, user_code)
+                    return kept
         why = (
             "The provided value for the input parameter 'device_code' is not valid. This device code has expired or "
             "was used before."

@@ -8,6 +8,7 @@ Shapes: Azure Resource Manager, "Track asynchronous Azure operations".
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -19,11 +20,12 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import ApiError, Body, Call, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, Operation, ResourceProvider
+from mlops_tui.sandbox.arm import GROUP, NOT_FINAL, RESOURCE, Operation, ResourceProvider
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
+log = logging.getLogger("mlops_tui.sandbox")
 KIND = "operation"
 KEPT = 3600  # seconds that a finished operation can still be asked for
 Ending = Callable[[str], None]  # gets the target's id; must be safe to repeat; an ApiError makes the operation fail
@@ -87,9 +89,20 @@ class LongRunning(ResourceProvider):
             self._endings[kept["verb"]](kept["target"])
             kept["status"] = "Succeeded"
         except ApiError as error:
-            kept |= {"status": "Failed", "error": error.body["error"]}
+            self._fail(kept, error)
+        except Exception:  # a defect of ours fails this one operation, not every later call that settles it again
+            log.exception("%s of %s", kept["verb"], kept["target"])
+            message = "The sandbox failed; its log says where."
+            self._fail(kept, self.dialect.error(500, "InternalServerError", message))
         # Last, so that a sandbox killed in between repeats the ending instead of losing it.
         self.store.put(KIND, kept["id"], kept)
+
+    def _fail(self, kept: Body, error: ApiError) -> None:
+        kept |= {"status": "Failed", "error": error.body["error"]}
+        for kind in (RESOURCE, GROUP):
+            if target := self.store.get(kind, kept["target"].lower()):
+                target["properties"]["provisioningState"] = "Failed"
+                self.store.put(kind, kept["target"].lower(), target)
 
     def _find(self, call: Call) -> Body:
         kept = self.store.get(KIND, call.params["id"].lower())

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core import PipelineClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.rest import HttpRequest
 from azure.mgmt.databricks.models import Workspace
 
 from mlops_tui.sandbox import process
+from mlops_tui.sandbox.members import Members
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     CONTRIBUTOR,
@@ -68,18 +71,18 @@ def test_the_owner_sees_one_subscription_and_its_tenant(azure: Azure) -> None:
 )
 def test_another_subscription_is_not_found(azure: Azure, path: str, status: int, code: str) -> None:
     answer = arm(azure, "GET", path)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert (answer.status_code, error_code(answer)) == (status, code)
 
 
 def test_every_request_names_an_api_version_but_any_will_do(azure: Azure) -> None:
     refused = arm(azure, "GET", f"{azure.root}/resourcegroups", version="")
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
+    assert (refused.status_code, error_code(refused)) == (400, "MissingApiVersionParameter")
     assert arm(azure, "GET", f"{azure.root}/resourcegroups", version="2099-01-01-preview").status_code == 200
 
 
 def test_no_token_no_answer(live: LiveSandbox) -> None:
     answer = raw(live, "GET", "/subscriptions?api-version=2022-12-01")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AuthenticationFailed")
+    assert (answer.status_code, error_code(answer)) == (401, "AuthenticationFailed")
 
 
 def test_what_the_sandbox_lacks_it_says_aloud(azure: Azure) -> None:
@@ -146,17 +149,14 @@ def test_a_resource_group_lives_from_creation_to_deletion(azure: Azure) -> None:
 def test_a_group_that_breaks_the_rules_is_refused(
     azure: Azure, name: str, body: Any, status: int, code: str, said: str
 ) -> None:
-    token = azure.credential.get_token(f"{azure.live.origin}/.default").token
-    answer = put(azure, f"{azure.root}/resourcegroups/{name.replace(' ', '%20')}", body, token)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    answer = put(azure, f"{azure.root}/resourcegroups/{name.replace(' ', '%20')}", body)
+    assert (answer.status_code, error_code(answer)) == (status, code)
     assert said in answer.json()["error"]["message"]
 
 
-def put(azure: Azure, path: str, body: Any, token: str) -> Any:
+def put(azure: Azure, path: str, body: Any) -> Any:
     """Without the checks that the SDK makes before it sends anything."""
-    from azure.core import PipelineClient
-    from azure.core.rest import HttpRequest
-
+    token = azure.credential.get_token(f"{azure.live.origin}/.default").token
     client: PipelineClient[Any, Any] = PipelineClient(azure.live.origin, policies=[])
     url = f"{azure.live.origin}{path}?api-version=2024-03-01"
     request = HttpRequest("PUT", url, json=body, headers={"Authorization": f"Bearer {token}"})
@@ -239,15 +239,42 @@ def test_a_workspace_lives_from_creation_to_deletion(live: LiveSandbox, azure: A
 )
 def test_a_workspace_that_breaks_the_rules_is_refused(azure: Azure, name: str, change: Any, code: str) -> None:
     register(azure)
-    token = azure.credential.get_token(f"{azure.live.origin}/.default").token
-    path = f"{azure.root}/resourceGroups/{azure.group()}/providers/Microsoft.Databricks/workspaces/{name}"
-    answer = put(azure, path, wanted(azure, "managed-x", **change).as_dict(), token)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    answer = put_workspace(azure, azure.group(), name, wanted(azure, "managed-x", **change))
+    assert (answer.status_code, error_code(answer)) == (400, code)
+
+
+def put_workspace(azure: Azure, group: str, name: str, workspace: Workspace) -> Any:
+    path = f"{azure.root}/resourceGroups/{group}/providers/Microsoft.Databricks/workspaces/{name}"
+    return put(azure, path, workspace.as_dict())
+
+
+def error_code(answer: Any) -> str:
+    return str(answer.json()["error"]["code"])
 
 
 def test_a_workspace_needs_its_resource_group(azure: Azure) -> None:
     with pytest.raises(HttpResponseError, match="ResourceGroupNotFound"):
         azure.databricks.workspaces.begin_create_or_update("no-such-group", "dbw", wanted(azure, "managed-y"))
+
+
+def test_a_failed_deletion_is_told_and_can_be_tried_again(
+    live: LiveSandbox, azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(azure)
+    group = azure.group()
+    workspaces = azure.databricks.workspaces
+    workspaces.begin_create_or_update(group, "dbw", wanted(azure, f"managed-{uuid.uuid4().hex[:6]}")).result()
+
+    def fail(self: Members) -> None:
+        raise RuntimeError("something holds on to it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Members, "forget_workspace", fail)
+        with pytest.raises(HttpResponseError, match="The sandbox failed; its log says where"):
+            workspaces.begin_delete(group, "dbw").result()
+    assert workspaces.get(group, "dbw").provisioning_state == "Failed"
+    workspaces.begin_delete(group, "dbw").result()
+    assert list(workspaces.list_by_resource_group(group)) == []
 
 
 def test_deleting_a_group_takes_its_workspace_and_its_roles_along(azure: Azure) -> None:
@@ -270,8 +297,10 @@ def test_long_work_outlives_a_killed_sandbox(tmp_path: Path) -> None:
     live = LiveSandbox(tmp_path, f"https://localhost:{port}", tmp_path / "ca.pem", "")
     with started(tmp_path, port) as server:
         azure = owner(live)
-        register(azure)
         group = azure.group()
+        unregistered = put_workspace(azure, group, "dbw", wanted(azure, "managed-z"))
+        assert (unregistered.status_code, error_code(unregistered)) == (409, "MissingSubscriptionRegistration")
+        register(azure)
         begun = azure.databricks.workspaces.begin_create_or_update(
             group, "dbw", wanted(azure, "managed-z"), polling=False
         )
