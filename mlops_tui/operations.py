@@ -59,7 +59,8 @@ def train(session: Session, emit: Emit, sweep: Sweep) -> str:
     """Launch the sweep on what setup has made, follow it, compare its runs."""
     from mlops_tui import training
 
-    _need_setup(session)
+    if not session.knows("train_job_id"):
+        _look(session, "train-job")
     compared = training.train(session, sweep.build, sweep.runs, emit, sweep.detach)
     if compared is None:
         return "The runs go on in the cloud."
@@ -75,7 +76,7 @@ def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = Non
 def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) -> str:
     from mlops_tui import training
 
-    _need_setup(session)
+    _look(session, "databricks-workspace")
     emit(RunsListed(results=training.list_runs(session, build, limit), gate=str(session.project.training.gate)))
     return ""
 
@@ -83,7 +84,7 @@ def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) ->
 def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
     from mlops_tui import training
 
-    _need_setup(session)
+    _look(session, "databricks-workspace")
     training.read_log(session, run, emit, follow)
     return ""
 
@@ -91,7 +92,7 @@ def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
 def cancel_run(session: Session, emit: Emit, run: str) -> str:
     from mlops_tui import training
 
-    _need_setup(session)
+    _look(session, "databricks-workspace")
     training.cancel(session, run, emit)
     return "Cancelled."
 
@@ -116,15 +117,25 @@ def perform(command: str, session: Session, work: Work, show: Emit) -> int:
     return exit_code
 
 
-def _need_setup(session: Session) -> None:
-    """Look at what setup has made, once a session. Raises UsageError where something is missing."""
-    if session.knows("train_job_id"):
-        return
+def _look(session: Session, name: str) -> None:
+    """Look at one step and what it needs, quietly. Raises UsageError where it has not been applied."""
     from mlops_tui.setup import steps
 
-    Engine(steps(), session, emit=lambda _: None).plan()
-    if not session.knows("train_job_id"):
-        raise UsageError("The project is not set up yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for all.")
+    by_name = {step.name: step for step in steps()}
+    wanted: list[str] = []
+
+    def add(step: str) -> None:
+        for need in by_name[step].needs:
+            add(need)
+        if step not in wanted:
+            wanted.append(step)
+
+    add(name)
+    plan = Engine([by_name[step] for step in wanted], session, emit=lambda _: None).plan()
+    if any(change.action == "create" for change in plan.findings[name].changes):
+        raise UsageError(
+            f"{by_name[name].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
+        )
 
 
 def _raise_first(outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlops_tui.clouds import preload
 from mlops_tui.clouds.identity import Identity
 from mlops_tui.clouds.patience import trust
 
@@ -28,6 +29,7 @@ class Clients:
 
     def __init__(self, project: Project, cloud: Cloud) -> None:
         trust(cloud)
+        preload.in_background()
         self.project = project
         self.cloud = cloud
         self.identity = Identity(project, cloud)
@@ -78,6 +80,7 @@ class Clients:
         def make() -> Databricks:
             from mlops_tui.clouds.databricks import Databricks
 
+            preload.databricks_sdk()
             made = Databricks(host, self.identity, self.cloud, self.project.databricks_token)
             self._closing.append(made.close)
             return made

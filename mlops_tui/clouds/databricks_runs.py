@@ -24,7 +24,7 @@ class RunInfo:
     status: RunStatus
     message: str  # the platform's own words on the state
     url: str
-    seconds: float | None  # from start to end, or to now where it says so
+    seconds: float | None  # of work, without waiting for a cluster, where the platform tells it; once ended
     task_run_ids: tuple[int, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()  # of the job run
 
@@ -92,7 +92,7 @@ def _info(
         raise CloudError("Databricks described a run without its number.", raw=str(run.as_dict()))
     seconds = None
     if run.start_time and run.end_time:
-        seconds = max(run.end_time - run.start_time, 0) / 1000
+        seconds = (run.execution_duration or max(run.end_time - run.start_time, 0)) / 1000
     status, message = _status(run)
     return RunInfo(run.run_id, name, status, message, run.run_page_url or "", seconds, tasks, parameters)
 

@@ -144,7 +144,7 @@ def _result(session: Session, run: TrackedRun) -> RunResult:
     metrics = {key: run.metrics[key] for key in rule.metrics if key in run.metrics}
     return RunResult(
         run.name,
-        {key: run.parameters[key] for key in ("alpha", "l1_ratio") if key in run.parameters},
+        {key: _figure(run.parameters[key]) for key in ("alpha", "l1_ratio") if key in run.parameters},
         status,
         metrics,
         run.seconds,
@@ -153,6 +153,13 @@ def _result(session: Session, run: TrackedRun) -> RunResult:
         url=f"{_databricks(session).host}/ml/experiments/{run.experiment_id}/runs/{run.run_id}",
         build=run.tags.get("build_number", ""),
     )
+
+
+def _figure(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _databricks(session: Session) -> Databricks:

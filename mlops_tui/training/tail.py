@@ -39,6 +39,7 @@ class Follower:
         self._emit = emit
         self._segments = {name: Segments(databricks.files, f"{launched.log_folder}/{name}") for name in launched.runs}
         self._seen: dict[str, RunInfo] = {}
+        self._ending: dict[str, int] = {}  # runs whose end is not told yet, and for how many rounds
         self._metrics: dict[str, dict[str, float]] = {}
         self._job: RunInfo | None = None
         self._metrics_due = self._cluster_due = 0.0
@@ -78,7 +79,8 @@ class Follower:
     def _look(self, pool: ThreadPoolExecutor) -> bool:
         """One round of calls, side by side. What came is told even when one of them failed."""
         now = time.monotonic()
-        calls: list[_Call[Any]] = [
+        calls: list[_Call[Any]] = [_Call(pool.submit(self._read_states), self._tell_states)]
+        calls += [
             _Call(pool.submit(log.read), self._teller(name)) for name, log in self._segments.items() if not log.ended
         ]
         if now >= self._cluster_due and not self._seen:
@@ -87,7 +89,6 @@ class Follower:
         if now >= self._metrics_due:
             self._metrics_due = now + METRICS_EVERY
             calls.append(_Call(pool.submit(self._read_metrics), self._tell_metrics))
-        calls.append(_Call(pool.submit(self._read_states), self._tell_states))
         failed: list[MlopsError] = []
         moved = False
         for call in calls:
@@ -97,7 +98,7 @@ class Follower:
                 failed.append(error)
         if failed:
             raise failed[0]
-        return moved
+        return self._tell_ended() or moved
 
     def _read_states(self) -> tuple[RunInfo, tuple[RunInfo, ...]]:
         job = self._databricks.runs.get(self._launched.run_id)
@@ -111,19 +112,34 @@ class Follower:
             before = self._seen.get(run.name)
             if run.name in self._launched.runs and (before is None or before.status != run.status):
                 self._seen[run.name] = run
-                self._emit(
-                    RunState(
-                        run=run.name,
-                        state=run.status,
-                        parameters=dict(self._launched.runs[run.name]),
-                        detail=run.message if run.status == "failed" else "",
-                        url=run.url,
-                        seconds=run.seconds if run.ended else None,
-                    )
-                )
                 moved = True
-                self._metrics_due = 0.0 if run.ended else self._metrics_due
+                if run.ended:
+                    self._ending[run.name] = 0
+                    self._metrics_due = 0.0
+                else:
+                    self._tell_state(run)
         return moved
+
+    def _tell_ended(self, everything: bool = False) -> bool:
+        """A run's end is told after its last line; a log without an end is waited for a round more."""
+        told = [name for name, rounds in self._ending.items() if everything or rounds or self._segments[name].ended]
+        for name in told:
+            del self._ending[name]
+            self._tell_state(self._seen[name])
+        self._ending = {name: rounds + 1 for name, rounds in self._ending.items()}
+        return bool(told)
+
+    def _tell_state(self, run: RunInfo) -> None:
+        self._emit(
+            RunState(
+                run=run.name,
+                state=run.status,
+                parameters=dict(self._launched.runs[run.name]),
+                detail=run.message if run.status == "failed" else "",
+                url=run.url,
+                seconds=run.seconds if run.ended else None,
+            )
+        )
 
     def _teller(self, name: str) -> Callable[[list[str]], bool]:
         def tell(lines: list[str]) -> bool:
@@ -165,6 +181,7 @@ class Follower:
             if not log.ended:
                 self._teller(name)([*log.read(), *log.rest()])
         self._tell_metrics(self._read_metrics())
+        self._tell_ended(everything=True)
         silent = [run for name, run in self._seen.items() if run.status == "failed" and not self._segments[name].ended]
         for run, output in zip(
             silent, pool.map(lambda run: self._databricks.runs.output(run.run_id), silent), strict=True

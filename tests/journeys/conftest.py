@@ -1,0 +1,141 @@
+"""The command line as people call it, each story in a home of its own with a real practice cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_tui.sandbox import process
+
+COMMAND = [sys.executable, "-m", "mlops_tui"]
+FOREIGN = (
+    "ARM_",
+    "AZURE_",
+    "DATABRICKS_",
+    "MLOPS_TUI_",
+    "MLFLOW_",
+    "REQUESTS_",
+    "SSL_",
+    "CURL_",
+    "GITHUB_",
+    "BUILD_",
+    "TF_",
+)
+
+
+@dataclass
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What `--output json` printed."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind]
+
+
+@dataclass
+class Home:
+    """An empty HOME and what is done in it."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def sandbox(self) -> Path:
+        return self.data / "sandbox"
+
+    def environment(self, extra: dict[str, str]) -> dict[str, str]:
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return mine | {"HOME": str(self.folder), "MLOPS_TUI_HOME": str(self.data)} | self.variables | extra
+
+    def run(self, *arguments: str, timeout: float = 90, **extra: str) -> Ended:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment(extra),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment(extra),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill_when(self, arguments: tuple[str, ...], reached: Any, after: float = 0.0) -> list[dict[str, Any]]:
+        """Start the command with JSON output and kill -9 it once `reached(event)`; the events until then."""
+        seen: list[dict[str, Any]] = []
+        with self.start(*arguments, "--output", "json") as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                seen.append(json.loads(line))
+                if reached(seen[-1]):
+                    time.sleep(after)
+                    break
+            running.send_signal(signal.SIGKILL)
+        return seen
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The sandbox's own door."""
+        address = process.status(self.sandbox)
+        assert address is not None, "the sandbox is not up"
+        return process.ask(self.sandbox, address, method, path, body)
+
+    def writes_since(self, seq: int) -> list[str]:
+        lines = self.ask("GET", f"/_sandbox/requests?writes=1&since={seq}")["requests"]
+        return [f"{line['method']} {line['path']} {line['status']}" for line in lines]
+
+    def last_request(self) -> int:
+        lines = self.ask("GET", "/_sandbox/requests")["requests"]
+        return int(lines[-1]["seq"]) if lines else 0
+
+    def close(self) -> None:
+        process.stop(self.sandbox)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home of the test's own."""
+    made = Home(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home in which `up` has run once: for the stories that come after."""
+    made = Home(tmp_path_factory.mktemp("settled"))
+    done = made.run("up", "--output", "json", timeout=110)
+    assert done.code == 0, done.out[-3000:] + done.err
+    yield made
+    made.close()

@@ -1,0 +1,284 @@
+"""What goes wrong, and how it is told: exit codes, messages, and no damage done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_tui.sandbox import process
+from tests.journeys.conftest import Ended, Home
+
+pytestmark = [pytest.mark.xdist_group("mishaps"), pytest.mark.timeout(170)]
+
+STEPS = (
+    "resource-group",
+    "databricks-workspace",
+    "service-principal",
+    "secret-scope",
+    "notebooks",
+    "cluster",
+    "train-job",
+)
+
+SLOW = """# Databricks notebook source
+import os, time
+folder = dbutils.widgets.get("log_path").replace("dbfs:/", "/dbfs/", 1)
+os.makedirs(folder, exist_ok=True)
+for number in range(600):
+    with open(f"{folder}/{number:06d}.log", "w") as file:
+        file.write(f"line {number}\\n")
+    time.sleep(0.1)
+"""
+RAISES = """# Databricks notebook source
+raise ValueError("the data has no column 'quality'")
+"""
+
+
+def notebooks(home: Home, source: str) -> None:
+    """A project whose train notebook is `source`."""
+    (home.folder / "notebooks").mkdir(exist_ok=True)
+    (home.folder / "notebooks" / "train.py").write_text(source)
+    (home.folder / "mlops.toml").write_text('[project]\nname = "wine-quality"\nnotebooks = "notebooks"\n')
+
+
+def counts(home: Home) -> dict[str, int]:
+    """How many of each thing the sandbox holds, read from its own store."""
+    from mlops_tui.sandbox.store import Store
+
+    store = Store(home.sandbox)
+    try:
+        applications = [one for one in store.list("application") if one["displayName"] == "MLOps-Databricks"]
+        ids = {one["appId"] for one in applications}
+        principals = [one for one in store.list("service-principal") if one["appId"] in ids]
+        principal_ids = {one["id"] for one in principals}
+        assignments = [
+            one for one in store.list("role-assignment") if one["properties"]["principalId"] in principal_ids
+        ]
+        return {
+            "applications": len(applications),
+            "principals": len(principals),
+            "assignments": len(assignments),
+            "passwords": sum(len(one["passwordCredentials"]) for one in applications),
+        }
+    finally:
+        store.close()
+
+
+def databricks(home: Home) -> dict[str, int]:
+    """The same for the workspace, through its API."""
+    exports = home.run("sandbox", "env")
+    assert exports.code == 0
+    token = next(line.split("=", 1)[1] for line in exports.out.splitlines() if "DATABRICKS_TOKEN" in line)
+    address = process.status(home.sandbox)
+    assert address is not None
+
+    def read(path: str) -> dict[str, Any]:
+        from mlops_tui.sandbox import exports as client
+
+        answer: dict[str, Any] = client._post(
+            home.sandbox, address.origin + path, None, {"Authorization": f"Bearer {token}"}
+        )
+        return answer
+
+    return {
+        "scopes": len(read("/api/2.0/secrets/scopes/list").get("scopes", [])),
+        "keys": len(read("/api/2.0/secrets/list?scope=azureml").get("secrets", [])),
+        "clusters": len(read("/api/2.1/clusters/list").get("clusters", [])),
+        "jobs": len(read("/api/2.2/jobs/list").get("jobs", [])),
+    }
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.15])
+def test_killed_in_each_step_the_same_command_completes_with_one_of_everything(home: Home, delay: float) -> None:
+    for step in STEPS:
+        home.kill_when(
+            ("setup",),
+            lambda event, step=step: (
+                event["type"] == "step_state" and (event["step"], event["state"]) == (step, "running")
+            ),
+            after=delay,
+        )
+    done = home.run("setup")
+    assert done.code == 0, done.out + done.err
+    assert counts(home) == {"applications": 1, "principals": 1, "assignments": 1, "passwords": 1}
+    assert databricks(home) == {"scopes": 1, "keys": 6, "clusters": 1, "jobs": 1}
+    assert "Nothing to do." in home.run("setup").out
+
+
+def test_killed_in_mid_training_the_same_command_completes(home: Home) -> None:
+    notebooks(home, SLOW)
+    seen = home.kill_when(("up",), lambda event: event["type"] == "log_line" and event["text"] == "line 3")
+    (number,) = [event["id"] for event in seen if event["type"] == "identified" and event["what"] == "job run"]
+    assert home.run("cancel", number).code == 0
+    (home.folder / "mlops.toml").unlink()
+    done = home.run("up", "--output", "json", timeout=110)
+    assert done.code == 0, done.out[-2000:] + done.err
+    assert len(done.of_type("runs_compared")[0]["results"]) == 3
+    assert databricks(home)["jobs"] == 1
+
+
+def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(home: Home) -> None:
+    notebooks(home, SLOW)
+    running = home.start("up", "--output", "json")
+    out: list[str] = []
+    reached = threading.Event()
+
+    def read() -> None:
+        assert running.stdout is not None
+        for line in running.stdout:
+            out.append(line)
+            if json.loads(line).get("text") == "line 3":
+                reached.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reached.wait(90)
+    address = process.status(home.sandbox)
+    assert address is not None
+    os.kill(address.pid, signal.SIGKILL)
+    code = running.wait(60)
+    reader.join(10)
+    assert running.stderr is not None
+    ended = Ended(code, "".join(out), running.stderr.read())
+    running.stderr.close()
+    running.stdout and running.stdout.close()
+    assert ended.code == 1
+    problem = ended.of_type("problem")[-1]["error"]
+    assert "has not answered" in problem["message"]
+    assert "same command again" in problem["hint"]
+
+    (number,) = [event["id"] for event in ended.of_type("identified") if event["what"] == "job run"]
+    assert home.run("sandbox", "start").code == 0
+    after = home.run("logs", number, "--follow", "--output", "json")
+    assert after.code == 1
+    assert {state["state"] for state in after.of_type("run_state")} >= {"failed"}
+    lines = [event["text"] for event in after.of_type("log_line") if event["text"].startswith("line ")]
+    assert "line 3" in lines
+    (home.folder / "mlops.toml").unlink()
+    done = home.run("up", timeout=110)
+    assert done.code == 0, done.out[-2000:] + done.err
+
+
+def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(home: Home) -> None:
+    notebooks(home, SLOW)
+    with home.start("up", "--output", "json") as running:
+        assert running.stdout is not None
+        events = []
+        for line in running.stdout:
+            events.append(json.loads(line))
+            if events[-1].get("text") == "line 2":
+                running.send_signal(signal.SIGINT)
+        code = running.wait(30)
+    assert code == 130
+    (number,) = [event["id"] for event in events if event["type"] == "identified" and event["what"] == "job run"]
+    assert any(number in event["error"]["hint"] for event in events if event["type"] == "problem")
+    time.sleep(1)
+    assert home.run("cancel", number).code == 0
+    ended = home.run("logs", number, "--follow", "--output", "json")
+    assert ended.code == 1
+    assert {run["status"] for run in ended.of_type("runs_compared")[0]["results"]} == {"canceled"}
+
+
+def test_a_wrong_client_secret_is_a_sign_in_error(settled: Home) -> None:
+    done = settled.run("setup", ARM_CLIENT_SECRET="certainly-not-it")
+    assert done.code == 3
+    assert "AADSTS7000215" in done.err
+    assert "What to do" in done.err
+    assert "certainly-not-it" not in done.out + done.err
+
+
+def test_a_principal_without_a_role_is_told_which_role_it_needs(settled: Home) -> None:
+    address = process.status(settled.sandbox)
+    assert address is not None
+    owner = json.loads((settled.sandbox / "credentials.json").read_text())
+    client_id, secret = new_principal(settled, address.origin, owner)
+    done = settled.run("setup", ARM_TENANT_ID=owner["tenant_id"], ARM_CLIENT_ID=client_id, ARM_CLIENT_SECRET=secret)
+    assert done.code == 3, done.out + done.err
+    assert "role" in done.err
+    assert secret not in done.out + done.err
+
+
+def new_principal(home: Home, origin: str, owner: dict[str, str]) -> tuple[str, str]:
+    """An application with a principal and a secret, and no role at all."""
+    import urllib.parse
+
+    from mlops_tui.sandbox import exports as client
+
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": owner["client_id"],
+        "client_secret": owner["client_secret"],
+        "scope": f"{origin}/graph/.default",
+    }
+    url = f"{origin}/{owner['tenant_id']}/oauth2/v2.0/token"
+    token = client._post(home.sandbox, url, urllib.parse.urlencode(form).encode(), {})["access_token"]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = client._post(
+            home.sandbox, f"{origin}/graph/v1.0{path}", json.dumps(body).encode(), headers
+        )
+        return answer
+
+    application = post("/applications", {"displayName": "no role"})
+    post("/servicePrincipals", {"appId": application["appId"]})
+    password = post(f"/applications/{application['id']}/addPassword", {"passwordCredential": {"displayName": "test"}})
+    return application["appId"], password["secretText"]
+
+
+def test_a_missing_setting_names_every_way_to_give_it(home: Home) -> None:
+    done = home.run("setup", "--cloud", "AzureCloud", "--sign-in", "environment")
+    assert done.code in (2, 3)
+    for way in ("ARM_TENANT_ID", "ARM_CLIENT_ID", "ARM_CLIENT_SECRET"):
+        assert way in done.err
+
+
+def test_malformed_toml_is_told_with_its_line(home: Home) -> None:
+    (home.folder / "mlops.toml").write_text('[azure]\nlocation = "westeurope\n')
+    done = home.run("up")
+    assert done.code == 2
+    assert "mlops.toml:2" in done.err
+    assert process.status(home.sandbox) is None
+
+
+def test_impossible_settings_are_told_all_at_once_before_any_call(home: Home) -> None:
+    (home.folder / "mlops.toml").write_text(
+        '[azure]\nresource_group = "ends-with-a-dot."\nlocatoin = "westeurope"\n'
+        "[[training.runs]]\nalpha = -1\nl1_ratio = 2\n"
+    )
+    done = home.run("up")
+    assert done.code == 2
+    for piece in ("mlops.toml:2", "mlops.toml:3", "location", "mlops.toml:5", "mlops.toml:6"):
+        assert piece in done.err
+    assert process.status(home.sandbox) is None
+
+
+def test_a_notebook_that_raises_fails_the_command_with_its_error(settled: Home) -> None:
+    notebooks(settled, RAISES)
+    try:
+        done = settled.run("up")
+    finally:
+        (settled.folder / "mlops.toml").unlink()
+    assert done.code == 1
+    assert "the data has no column 'quality'" in done.out
+    assert "3 of 3 runs did not succeed" in done.err
+    assert settled.run("setup").code == 0
+
+
+def test_a_missed_gate_is_exit_code_1_with_the_table_shown(settled: Home) -> None:
+    done = settled.run("train", "--run", "alpha=0.9,l1_ratio=0.9")
+    assert done.code == 1
+    assert "missed" in done.out
+    assert "The gate rmse < 0.8 is missed" in done.err
+
+
+def test_the_home_is_not_needed_by_the_wheel_and_has_only_its_own_files(home: Home) -> None:
+    assert home.run("--version").code == 0
+    assert list(Path(home.folder).iterdir()) == []
