@@ -142,9 +142,11 @@ class Members(Service):
     def issue(self, owner: Principal, comment: str, seconds: int) -> Body:
         """A new token; its value is in this answer and nowhere else, the store keeps a digest.
 
-        0 seconds is no end. Who owns a token is a member of the workspace.
+        0 seconds is no end. The first owner of a token in an empty workspace becomes its first member, thus an admin;
+        later, the token of somebody who is no member opens nothing.
         """
-        self.welcome(owner)
+        if not self.roster.members():
+            self.welcome(owner)
         value = "dapi" + secrets.token_hex(16)
         now = int(time.time() * 1000)
         info: dict[str, Any] = {

@@ -75,19 +75,20 @@ class UnityCatalog(Service):
 
     def create_catalog(self, call: Call) -> Body:
         self.sandbox.members.require_admin(call, "create catalogs")
-        name = self._new_name(call, CATALOG, "")
-        made = self._save(CATALOG, name, call.caller.name, _given(call) | {"catalog_type": "MANAGED_CATALOG"})
-        self._save(SCHEMA, f"{name}.default", call.caller.name, {"name": "default", "catalog_name": name})
-        self._folder(f"{name}.default").mkdir(parents=True, exist_ok=True, mode=0o700)
-        return made
+        with self.store.transaction():
+            name = self._new_name(call, CATALOG, "")
+            self._folder(f"{name}.default").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._save(SCHEMA, f"{name}.default", call.caller.name, {"catalog_name": name})
+            return self._save(CATALOG, name, call.caller.name, _given(call) | {"catalog_type": "MANAGED_CATALOG"})
 
     def create_schema(self, call: Call) -> Body:
         catalog = self._named(CATALOG, str(call.need("catalog_name")))
         self._require_owner(call, CATALOG, catalog, "CREATE SCHEMA")
-        name = self._new_name(call, SCHEMA, catalog["full_name"])
-        made = self._save(SCHEMA, name, call.caller.name, _given(call) | {"catalog_name": catalog["full_name"]})
-        self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        return made
+        with self.store.transaction():
+            name = self._new_name(call, SCHEMA, catalog["full_name"])
+            self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            more = _given(call) | {"catalog_name": catalog["full_name"]}
+            return self._save(SCHEMA, name, call.caller.name, more)
 
     def create_volume(self, call: Call) -> Body:
         catalog = self._named(CATALOG, str(call.need("catalog_name")))
@@ -97,11 +98,12 @@ class UnityCatalog(Service):
         kind = str(call.need("volume_type"))
         if kind != "MANAGED":
             raise call.dialect.malformed(f"Volumes of type {kind} are not in the sandbox: it has MANAGED ones.")
-        name = self._new_name(call, VOLUME, schema["full_name"])
-        more = {"catalog_name": catalog["full_name"], "schema_name": schema["name"], "volume_type": kind}
-        more |= {"volume_id": str(uuid.uuid4()), "storage_location": f"dbfs:/Volumes/{name.replace('.', '/')}"}
-        self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self._save(VOLUME, name, call.caller.name, _given(call) | more)
+        with self.store.transaction():
+            name = self._new_name(call, VOLUME, schema["full_name"])
+            more = {"catalog_name": catalog["full_name"], "schema_name": schema["name"], "volume_type": kind}
+            more |= {"volume_id": str(uuid.uuid4()), "storage_location": f"dbfs:/Volumes/{name.replace('.', '/')}"}
+            self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            return self._save(VOLUME, name, call.caller.name, _given(call) | more)
 
     def _new_name(self, call: Call, kind: str, parent: str) -> str:
         """The full name, in lower case; ApiError (400) where it is invalid or taken."""

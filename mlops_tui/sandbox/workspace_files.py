@@ -55,6 +55,7 @@ class WorkspaceFiles(Service):
         return [
             self.on("POST", "/api/2.0/workspace/mkdirs", self.mkdirs),
             self.on("POST", "/api/2.0/workspace/import", self.import_),
+            self.on("POST", "/api/2.0/workspace-files/import-file/{path:path}", self.import_file),
             self.on("GET", "/api/2.0/workspace/export", self.export),
             self.on("POST", "/api/2.0/workspace/delete", self.delete),
             self.on("GET", "/api/2.0/workspace/get-status", self.get_status),
@@ -106,7 +107,18 @@ class WorkspaceFiles(Service):
         return {}
 
     def import_(self, call: Call) -> Body:
-        wanted, content = _upload(call)
+        return self._import(call, *_upload(call))
+
+    def import_file(self, call: Call) -> Body:
+        """The call by which the Databricks command line brings in single files: the body is the content."""
+        wanted = {
+            "path": f"/{call.params['path'].lstrip('/')}",
+            "format": "AUTO",
+            "overwrite": call.query.get("overwrite"),
+        }
+        return self._import(call, wanted, call.body)
+
+    def _import(self, call: Call, wanted: Body, content: bytes) -> Body:
         if len(content) > SIZE_LIMIT:
             message = f"File size imported is ({len(content)} bytes), exceeded max size ({SIZE_LIMIT} bytes)"
             raise call.dialect.error(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", message)

@@ -97,7 +97,7 @@ class WorkspaceTree:
         if before is None or self.place(before) != place:
             self._require_free(place, path)
         write_whole(place, data, self._scratch)
-        saved = self._save(body | {"size": len(data)}, before)
+        saved = self._save(body | {"size": len(data)})
         if before and self.place(before) != place:  # the notebook changed its language
             remove(self.place(before))
         return saved
@@ -111,12 +111,15 @@ class WorkspaceTree:
             if body and one != path and self.place(body) == place:
                 raise OccupiedError(one)
 
-    def _save(self, body: Document, before: Document | None = None) -> Document:
+    def _save(self, body: Document) -> Document:
+        """What is written again keeps its id and its time of making, also when two write at once."""
         now = int(time.time() * 1000)
-        kept = before or {"object_id": self._store.next_number("workspace-object", FIRST_ID), "created_at": now}
-        body |= {"object_id": kept["object_id"], "created_at": kept["created_at"], "modified_at": now}
-        body["resource_id"] = str(body["object_id"])
-        self._store.put(OBJECT, body["path"], body)
+        with self._store.transaction():
+            kept = self.find(body["path"])
+            kept = kept or {"object_id": self._store.next_number("workspace-object", FIRST_ID), "created_at": now}
+            body |= {"object_id": kept["object_id"], "created_at": kept["created_at"], "modified_at": now}
+            body["resource_id"] = str(body["object_id"])
+            self._store.put(OBJECT, body["path"], body)
         return body
 
     def read(self, body: Document) -> bytes:

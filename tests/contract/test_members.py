@@ -375,3 +375,16 @@ def test_a_key_vault_scope_is_the_vaults_to_fill(own: LiveSandbox, w: WorkspaceC
         entra.secrets.put_secret(name, "key", string_value="value")
     with pytest.raises(ResourceDoesNotExist, match="Secret does not exist with scope"):
         entra.secrets.get_secret(name, "key")
+
+
+def test_a_standard_workspace_shares_its_scopes_with_all(own: LiveSandbox, w: WorkspaceClient, workspace: Any) -> None:
+    with inside(own) as sandbox:
+        kept = sandbox.store.get("resource", workspace.id.lower())
+        assert kept
+        sandbox.store.put("resource", workspace.id.lower(), kept | {"sku": {"name": "standard"}})
+        try:
+            with pytest.raises(BadRequest, match="Premium Tier is disabled in this workspace"):
+                w.secrets.create_scope(fresh("scope"))
+            w.secrets.create_scope(fresh("scope"), initial_manage_principal="users")
+        finally:
+            sandbox.store.put("resource", workspace.id.lower(), kept)

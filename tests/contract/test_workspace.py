@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -211,3 +212,21 @@ def test_runs_find_a_notebook_on_disk(live: LiveSandbox, w: WorkspaceClient, fol
         assert files.local_path(f"/Workspace{folder}/train").read_bytes() == SOURCE
         with pytest.raises(ApiError, match="RESOURCE_DOES_NOT_EXIST"):
             files.local_path(f"{folder}/missing")
+
+
+def test_the_command_line_brings_in_single_files(live: LiveSandbox, w: WorkspaceClient, folder: str) -> None:
+    path = f"/api/2.0/workspace-files/import-file{folder}/module.py"
+    w.api_client.do("POST", path, query={"overwrite": "false"}, data=b"X = 1", headers={"Content-Type": "text/plain"})
+    assert w.workspace.download(f"{folder}/module.py").read() == b"X = 1"
+
+
+def test_two_who_write_at_once_make_one_object(w: WorkspaceClient, folder: str) -> None:
+    def write(number: int) -> None:
+        w.workspace.mkdirs(f"{folder}/a/b/c")
+        put(w, f"{folder}/a/b/c/n", f"print({number})".encode(), overwrite=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(24)))
+    objects = [one.object_id for one in w.workspace.list(f"{folder}/a/b/c")]
+    assert len(objects) == 1
+    assert w.workspace.download(f"{folder}/a/b/c/n").read().startswith(b"# Databricks notebook source\nprint(")

@@ -60,6 +60,7 @@ def someone(live: LiveSandbox) -> tuple[WorkspaceClient, str]:
     """A new member without rights, and the member's name."""
     name = f"{fresh('user')}@sandbox.example"
     with inside(live) as sandbox:
+        sandbox.members.welcome(person(name))
         token = sandbox.members.issue(person(name), "tests", 600)["token_value"]
     return client(live.origin, token), name
 
