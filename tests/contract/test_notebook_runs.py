@@ -81,7 +81,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def desk(warm: Cluster, tmp_path: Path) -> Desk:
-    assert warm.wait_ready(90)
+    assert warm.wait_ready(100)
     return Desk(warm, _root(tmp_path))
 
 
@@ -361,6 +361,19 @@ def test_modules_beside_the_notebook_get_the_same_dbutils(desk: Desk) -> None:
     assert outcome.result == "7", outcome
 
 
+def test_modules_are_found_at_the_root_of_a_git_folder(desk: Desk) -> None:
+    repository = desk.root / "Workspace/Repos/learner@sandbox.example/wine"
+    (repository / "notebooks").mkdir(parents=True)
+    (repository / "wine_features.py").write_text("columns = ['ph']\n")
+    notebook = repository / "notebooks/train.py"
+    notebook.write_text("from wine_features import columns\nprint(columns)\n")
+    started = Started(next(desk.numbers), desk.root / "output.txt")
+    run = NotebookRun(started.run_id, notebook, {}, desk.root, {"DATABRICKS_TOKEN": "dapi-1"}, started.output)
+    assert "dapi-1" not in repr(run)
+    desk.cluster.submit(run, started.outcomes.put)
+    assert started.end()[1] == "['ph']\n"
+
+
 def test_a_notebook_runs_others_as_jobs_side_by_side(desk: Desk) -> None:
     desk.write(
         "import os, time\ntime.sleep(0.5)\nprint('child', dbutils.widgets.get('n'))\n"
@@ -481,13 +494,15 @@ def test_pip_installs_for_this_run_only(desk: Desk, tmp_path: Path) -> None:
     _wheel(tmp_path, "grape_tools", "1.5")
     outcome, output = desk.run(
         f"# MAGIC %pip install --no-index --find-links {tmp_path} wine_tools==2.0 pandas\n{CELL}\n"
-        "import grape_tools, wine_tools\n"
+        f"import grape_tools, wine_tools\n{CELL}\ndbutils.library.restartPython()\n{CELL}\n"
+        "print('wine_tools' in globals())\nimport grape_tools, wine_tools\n"
         "dbutils.notebook.exit(wine_tools.version + ' ' + grape_tools.version)"
     )
     if "needs pip in the sandbox's environment, or uv" in output:
         pytest.skip("neither pip nor uv is here")
     assert outcome.result == "2.0 1.5", output
     assert "Requirement already satisfied: pandas (the cluster has pandas " in output
+    assert output.endswith("False\nNotebook exited: 2.0 1.5\n")
     outcome, _ = desk.run("import wine_tools")
     assert outcome.error == "ModuleNotFoundError: No module named 'wine_tools'"
 
@@ -500,7 +515,7 @@ def test_an_installed_requirement_needs_no_installer(desk: Desk) -> None:
     assert output.count("Requirement already satisfied") == 2
 
 
-def test_restarting_python_forgets_variables_and_keeps_widgets_and_packages(desk: Desk, tmp_path: Path) -> None:
+def test_restarting_python_forgets_variables_and_keeps_widgets(desk: Desk) -> None:
     source = """
         dbutils.widgets.text("alpha", "0.5")
         before = 1
@@ -714,6 +729,19 @@ def test_a_sandbox_that_is_killed_takes_its_cluster_and_runs_along(tmp_path: Pat
         owner.wait(10)
     for pid in [cluster_pid, *(pids if ESCAPES else pids[:3])]:
         wait_until_gone(pid)
+
+
+def test_a_cluster_can_be_stopped_while_it_warms_up(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "cluster", "hasty")
+    desk = Desk(cluster, _root(tmp_path))
+    started = desk.start("print(1)")
+    cluster.start()
+    wait_for(lambda: cluster.pid)
+    asked = time.monotonic()
+    cluster.stop()
+    assert time.monotonic() - asked < 3
+    assert started.end()[0].state == "LOST"
+    assert not cluster.wait_ready(1)
 
 
 def test_a_cluster_stopped_by_its_user_loses_its_runs(tmp_path: Path, monkeypatch: Any) -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from mlops_tui.sandbox.notebooks.processes import forking_is_safe
 from mlops_tui.sandbox.notebooks.run import OUTPUT_LIMIT, NotebookRun, Outcome
@@ -43,6 +43,8 @@ class Cluster:
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: list[NotebookRun] = []
         self._on_end: dict[int, OnEnd] = {}
+        # Queues between the threads, so that none of them ever waits for the process with the lock in hand.
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[tuple[OnEnd, Outcome] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -52,11 +54,14 @@ class Cluster:
 
     def start(self) -> None:
         """Start the process; returns at once."""
-        for work in (self._serve, self._report):
-            # Daemons: a sandbox that ends does not wait for them, and its end closes the process's pipe.
-            thread = threading.Thread(target=work, name=f"cluster {self._name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._thread(self._serve)
+        self._thread(self._report)
+
+    def _thread(self, work: Callable[..., None], *arguments: Any) -> None:
+        # Daemons: a sandbox that ends does not wait for them, and its end closes the process's pipe.
+        thread = threading.Thread(target=work, args=arguments, name=f"cluster {self._name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def wait_ready(self, timeout: float) -> bool:
         """Whether it is running, within `timeout` seconds."""
@@ -92,10 +97,12 @@ class Cluster:
     def stop(self) -> None:
         """End the process and its runs (LOST); waits until they are gone."""
         with self._lock:
-            process, self.state = self._process, "terminated"
-            if process and process.stdin:
-                process.stdin.close()
+            process, warming = self._process, self.state == "pending"
+            self.state = "terminated"
+        self._requests.put(None)
         if process:
+            if warming:  # it does not listen yet
+                process.terminate()
             try:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
@@ -105,13 +112,17 @@ class Cluster:
                 thread.join(STOP_TIMEOUT)
 
     def _send(self, **request: Any) -> None:
-        assert self._process
-        assert self._process.stdin
+        self._requests.put(json.dumps(request).encode() + b"\n")
+
+    def _write(self, pipe: IO[bytes]) -> None:
+        """A thread: sends requests; closes the pipe at the end, which ends the process."""
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-        except (OSError, ValueError):
-            log.warning("cluster %s is gone; its runs are lost", self._name)  # _serve finds out, too
+            with pipe:
+                while request := self._requests.get():
+                    pipe.write(request)
+                    pipe.flush()
+        except OSError:
+            log.warning("cluster %s is gone", self._name)  # _serve finds out, too
 
     def _finish(self, run_id: int, outcome: Outcome) -> None:
         on_end = self._on_end.pop(run_id, None)
@@ -130,7 +141,9 @@ class Cluster:
                 if self.state == "terminated":  # stopped before it was started
                     return
                 self._process = process = self._spawn()
+            assert process.stdin
             assert process.stdout
+            self._thread(self._write, process.stdin)
             with process.stdout:
                 for line in process.stdout:
                     self._hear(json.loads(line))
@@ -172,9 +185,8 @@ class Cluster:
             self.state = "terminated"
             for run_id in list(self._on_end):
                 self._finish(run_id, Outcome("LOST", error=f"Cluster {self._name} was terminated during the run"))
-            if self._process and self._process.stdin:
-                self._process.stdin.close()
         self._ready.set()
+        self._requests.put(None)
         self._ended.put(None)
 
 

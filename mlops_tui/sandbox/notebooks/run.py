@@ -19,9 +19,9 @@ class NotebookRun:
     notebook: Path  # a Databricks source notebook (.py)
     parameters: dict[str, str]
     root: Path  # holds dbfs/, Volumes/, Workspace/ and databricks-datasets/
-    environment: dict[str, str]  # set in the worker only, never in the cluster
+    environment: dict[str, str] = field(repr=False)  # set in the worker only, never in the cluster; holds a token
     output: Path  # stdout and stderr, redacted, appended as they come
-    secrets: tuple[str, ...] = ()  # printed as [REDACTED]
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # printed as [REDACTED]
     timeout: float | None = None  # seconds
     task_values: dict[str, Any] = field(default_factory=dict)  # what earlier tasks set: {"task.key": value}
     task_key: str = ""

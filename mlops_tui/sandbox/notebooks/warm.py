@@ -145,6 +145,7 @@ def _supervise(run: NotebookRun, connection: socket.socket, forking: bool, keep:
 
 def main() -> None:
     die_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves no half-made warming behind
     os.umask(0o077)
     os.environ |= SINGLE_THREADED | QUIET
     Warm(forking=sys.argv[1] == "fork").serve()

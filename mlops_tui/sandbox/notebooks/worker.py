@@ -70,7 +70,7 @@ def _prepare(assignment: Assignment, channel: Channel) -> Runner:
     _forget_the_parent()
     packages = scratch / "packages"
     sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
-    sys.path.insert(0, str(run.notebook.parent))
+    sys.path[:0] = _code_folders(run)
     if packages.exists():
         sys.path.insert(0, str(packages))
     sys.argv = [str(run.notebook)]
@@ -79,6 +79,16 @@ def _prepare(assignment: Assignment, channel: Channel) -> Runner:
     _offer_runtime(runner.namespace)
     Paths(run.root).install()
     return runner
+
+
+def _code_folders(run: NotebookRun) -> list[str]:
+    """Where modules of the user's are found: beside the notebook, and at the root of its Git folder."""
+    folders = [str(run.notebook.parent)]
+    repositories = run.root / "Workspace/Repos"
+    if run.notebook.is_relative_to(repositories):
+        user_and_repository = run.notebook.relative_to(repositories).parts[:2]
+        folders.append(str(repositories.joinpath(*user_and_repository)))
+    return folders
 
 
 def _cancelled(number: int, frame: types.FrameType | None) -> NoReturn:
