@@ -66,6 +66,8 @@ AADSTS: dict[str, tuple[str, str]] = {
     "700211": ("No federated credential fits this token's issuer", _FEDERATED),
     "700212": ("No federated credential fits this token's audience", _FEDERATED),
     "700213": ("No federated credential fits this token's subject", _FEDERATED),
+    "70025": ("The application trusts no federated tokens at all", _FEDERATED),
+    "50013": ("The federated token is not signed by its issuer", _FEDERATED),
     "700024": ("The federated token is not valid at this time", "Check the clock; such tokens live only minutes."),
     "700027": ("The federated token's signature is not accepted", _FEDERATED),
     "700082": ("The sign-in has lapsed for want of use", "Sign in again: `az login`."),

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui import __version__
 from mlops_tui.clouds.patience import transport_options
-from mlops_tui.clouds.translate import Refusal, refused
 
 if TYPE_CHECKING:
-    from azure.core.rest import HttpResponse
-
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.clouds.identity import Identity
 
@@ -19,11 +16,13 @@ Entity = dict[str, Any]
 
 
 class Graph:
-    """Calls and lists; raises our errors for answers and azure-core's for lost lines: use inside `speaking_of`."""
+    """Calls and lists. Raises azure-core's errors: use inside `speaking_of`."""
 
     def __init__(self, identity: Identity, cloud: Cloud) -> None:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
+
+        from mlops_tui.clouds.careful_retry import CarefulRetry
 
         options = transport_options(cloud)
         self._root = f"{cloud.graph}/v1.0"
@@ -32,7 +31,7 @@ class Graph:
             policies=[
                 policies.RequestIdPolicy(),
                 policies.UserAgentPolicy(f"mlops-tui/{__version__}"),
-                policies.RetryPolicy(**options),
+                CarefulRetry(**options),
                 policies.BearerTokenCredentialPolicy(identity.credential, cloud.graph_scope),
             ],
             **options,
@@ -40,12 +39,13 @@ class Graph:
 
     def call(self, method: str, path: str, body: Entity | None = None, **params: str) -> Entity:
         """One call; `path` follows /v1.0. An answer without a body is an empty entity."""
+        from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         url = path if path.startswith("https:") else f"{self._root}/{path}"
         response = self._client.send_request(HttpRequest(method, url, json=body, params=params or None))
         if response.status_code >= 400:
-            raise refused(_refusal(response, f"{method} {path}"))
+            raise HttpResponseError(response=response)
         return dict(response.json()) if response.content else {}
 
     def list(self, path: str, **params: str) -> Iterator[Entity]:
@@ -58,12 +58,3 @@ class Graph:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _refusal(response: HttpResponse, what: str) -> Refusal:
-    try:
-        error = response.json()["error"]
-        code, text = str(error["code"]), str(error["message"])
-    except (ValueError, KeyError, TypeError):
-        code, text = "", response.text()
-    return Refusal(f"Microsoft Graph ({what.split('?')[0]})", response.status_code, code, text)

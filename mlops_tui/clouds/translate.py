@@ -188,6 +188,9 @@ def _sign_in_error(error: AzureError, what: str) -> MlopsError:
         refusal = Refusal(what, 401, f"AADSTS{match[1]}", text)
         link = f"{AADSTS_LINK}#aadsts-error-codes"
         return SignInError(f"{sentence} ({refusal.code}).", hint=hint, link=link, raw=refusal.raw, code=refusal.code)
+    if "Unable to get authority configuration" in text:  # what MSAL makes of a tenant's missing metadata
+        sentence, hint = AADSTS["90002"]
+        return SignInError(f"{sentence}.", hint=hint, link=AADSTS_LINK, raw=redact(text)[:LONGEST_RAW])
     cause: BaseException | None = None if isinstance(error, CredentialUnavailableError) else error
     while cause is not None:
         if isinstance(cause, (azure.ServiceRequestError, azure.ServiceResponseError, OSError)):

@@ -35,7 +35,7 @@ class DatabricksWorkspace:
         "about three minutes."
     )
     link = "https://learn.microsoft.com/azure/databricks/getting-started/"
-    needs = ("sign-in", "resource-group")
+    needs: tuple[str, ...] = ("sign-in", "resource-group")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         if project.databricks_host:

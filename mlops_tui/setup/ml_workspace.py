@@ -26,7 +26,7 @@ class MlWorkspace:
         "workspace is made when the first image is built, and only its name is settled now."
     )
     link = "https://learn.microsoft.com/azure/machine-learning/concept-workspace"
-    needs = ("sign-in",)
+    needs: tuple[str, ...] = ("sign-in",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         detail = "by name; made when the first image is built"

@@ -28,7 +28,7 @@ class ResourceGroup:
         "deleted with it. It costs nothing."
     )
     link = "https://learn.microsoft.com/azure/azure-resource-manager/management/manage-resource-groups-portal"
-    needs = ("sign-in",)
+    needs: tuple[str, ...] = ("sign-in",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return (Change("create", _what(project), f"in {project.location}", cost="free"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import NotFoundError
+from mlops_tui.errors import ForbiddenError, NotFoundError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks
 from mlops_tui.setup.waiting import stop_if_cancelled, until_heard_of
@@ -28,7 +28,7 @@ class ServicePrincipal:
         "in this one resource group and nowhere else."
     )
     link = "https://learn.microsoft.com/entra/identity-platform/app-objects-and-service-principals"
-    needs = ("sign-in", "resource-group")
+    needs: tuple[str, ...] = ("sign-in", "resource-group")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return (
@@ -38,10 +38,15 @@ class ServicePrincipal:
         )
 
     def inspect(self, session: Session) -> Finding:
-        """Raises UsageError where several applications bear the name, ForbiddenError where we may give no roles."""
+        """Raises UsageError where several applications bear the name, ForbiddenError where we may not make one."""
         project = session.project
         directory = session.clients.directory
-        application = directory.find_application(project.service_principal)
+        try:
+            application = directory.find_application(project.service_principal)
+        except ForbiddenError:
+            if not session.knows("resource_group_id"):
+                raise
+            return self._unseen(project)
         principal_id = directory.find_principal(application.app_id) if application else None
         known = {
             "app_id": application.app_id if application else None,
@@ -104,6 +109,14 @@ class ServicePrincipal:
                 "# keep its output: the next step needs appId, password and tenant",
             ]
         )
+
+    def _unseen(self, project: Project) -> Finding:
+        """What there is to say where the directory is closed to the caller, as it is to most programs.
+
+        Training and looking need nothing from it, so that this must not stop a build that runs on what others set up.
+        """
+        detail = "not checked: this account may not read the directory"
+        return Finding(tuple(Change("keep", change.what, detail) for change in self.wanted(project)))
 
     def _compare_assignment(self, session: Session, principal_id: str | None) -> Change:
         project, roles = session.project, session.clients.roles

@@ -82,7 +82,10 @@ class SignIn:
 
     def _provider(self, session: Session, subscription_id: str) -> Change:
         clients = session.clients
-        state = clients.subscriptions.provider_state(subscription_id, PROVIDER)
+        try:
+            state = clients.subscriptions.provider_state(subscription_id, PROVIDER)
+        except ForbiddenError:  # a role on the resource group alone: enough where all is there
+            return Change("keep", REGISTERED, "not checked: you have no role on the whole subscription")
         change = _registration(state)
         if change.action != "keep":
             action = f"{PROVIDER}/register/action"

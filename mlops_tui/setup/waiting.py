@@ -46,7 +46,7 @@ def finish(session: Session, report: Report, operation: Operation[AResult], what
 
 
 def until_state(session: Session, report: Report, look: Callable[[], str], ends: Collection[str], what: str) -> str:
-    """Look until the state is one of `ends`, saying now and then how it stands. Raises CloudError after half an hour."""
+    """Look until the state is one of `ends`, telling now and then how it stands. Raises CloudError in the end."""
     started = told = time.monotonic()
     while (state := look()) not in ends:
         now = time.monotonic()

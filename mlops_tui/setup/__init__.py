@@ -1,0 +1,29 @@
+"""What must exist before anything can be trained: one file a step, listed here in their order."""
+
+from __future__ import annotations
+
+from mlops_tui.setup.cluster import Cluster
+from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
+from mlops_tui.setup.ml_workspace import MlWorkspace
+from mlops_tui.setup.notebooks import Notebooks
+from mlops_tui.setup.resource_group import ResourceGroup
+from mlops_tui.setup.secret_scope import SecretScope
+from mlops_tui.setup.service_principal import ServicePrincipal
+from mlops_tui.setup.sign_in import SignIn
+from mlops_tui.setup.train_job import TrainJob
+from mlops_tui.steps import Step
+
+
+def steps() -> tuple[Step, ...]:
+    """The wizard's table of contents: each step needs only what stands before it."""
+    return (
+        SignIn(),
+        ResourceGroup(),
+        DatabricksWorkspace(),
+        MlWorkspace(),
+        ServicePrincipal(),
+        SecretScope(),
+        Notebooks(),
+        Cluster(),
+        TrainJob(),
+    )
