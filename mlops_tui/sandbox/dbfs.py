@@ -54,6 +54,10 @@ class Dbfs(Service):
 
     def start(self) -> None:
         self._tree.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        streams = {self._upload(int(key)) for key, _ in self.store.items(HANDLE)}
+        for left in self._scratch.glob("*"):  # what a kill has cut off; open streams go on
+            if left not in streams:
+                left.unlink()
 
     def forget_workspace(self) -> None:
         for key, _ in self.store.items(HANDLE):

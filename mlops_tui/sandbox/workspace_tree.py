@@ -16,7 +16,7 @@ from mlops_tui.sandbox.storage import Tree, canonical, remove, write_whole
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Document, Store
 
-OBJECT = "workspace-object"
+OBJECT, PATH = "workspace-object", "workspace-path"  # by path; and the paths by id
 ROOTS = ("/", "/Repos", "/Shared", "/Users")
 DIRECTORY, NOTEBOOK, FILE = "DIRECTORY", "NOTEBOOK", "FILE"
 FIRST_ID = 2_200_000_000_000_001
@@ -57,7 +57,8 @@ class WorkspaceTree:
         return self._store.get(OBJECT, path)
 
     def by_id(self, object_id: str) -> Document | None:
-        return next((body for body in self._store.list(OBJECT) if str(body["object_id"]) == object_id), None)
+        kept = self._store.get(PATH, object_id)
+        return self.find(kept["path"]) if kept else None
 
     def children(self, path: str) -> list[Document]:
         """What stands directly in a folder, by name."""
@@ -120,6 +121,7 @@ class WorkspaceTree:
             body |= {"object_id": kept["object_id"], "created_at": kept["created_at"], "modified_at": now}
             body["resource_id"] = str(body["object_id"])
             self._store.put(OBJECT, body["path"], body)
+            self._store.put(PATH, body["resource_id"], {"path": body["path"]})
         return body
 
     def read(self, body: Document) -> bytes:
@@ -131,10 +133,12 @@ class WorkspaceTree:
         with self._store.transaction():
             for one in gone:
                 self._store.delete(OBJECT, one["path"])
+                self._store.delete(PATH, one["resource_id"])
         remove(self.place(body))
         return gone
 
     def forget(self) -> None:
-        for key, _ in self._store.items(OBJECT):
-            self._store.delete(OBJECT, key)
+        for kind in (OBJECT, PATH):
+            for key, _ in self._store.items(kind):
+                self._store.delete(kind, key)
         remove(self._tree.root)

@@ -345,6 +345,8 @@ def test_a_killed_sandbox_forgets_nothing_it_said(tmp_path: Path, monkeypatch: p
             handle = w.dbfs.create("/half").handle
             w.dbfs.add_block(handle or 0, base64.b64encode(b"before, ").decode())
 
+            (folder / "files" / ".partial" / "cut-off").touch()
+
             os.kill(address.pid, signal.SIGKILL)
             address = process.start(folder)
 
@@ -352,6 +354,7 @@ def test_a_killed_sandbox_forgets_nothing_it_said(tmp_path: Path, monkeypatch: p
             w.dbfs.close(handle or 0)
             with w.dbfs.download("/half") as stream:
                 assert stream.read() == b"before, after"
+            assert list((folder / "files" / ".partial").iterdir()) == []
             assert w.dbutils.secrets.get("scope", "key") == "value"
             assert w.workspace.download("/Shared/n").read().endswith(b"\n1")
             contents = w.files.download("/Volumes/main/default/v/a").contents
