@@ -167,6 +167,8 @@ def translate(error: BaseException, what: str) -> MlopsError:
     if isinstance(error, requests.exceptions.JSONDecodeError):
         hint = "Check the host: it must be a workspace's own address, and no proxy's sign-in page may be in the way."
         return CloudError(f"{_begin(what)}: the host answered, but not as a Databricks workspace.", hint=hint, raw=raw)
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return AnswerLostError(f"{_begin(what)}: the connection broke in the middle of the answer.", raw=raw)
     return UnreachableError(f"{_begin(what)}: the Databricks workspace did not answer.", raw=raw)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,21 +11,34 @@ from typing import Any
 
 import pytest
 
-from mlops_tui import redaction
+from mlops_tui import __version__, redaction
+from mlops_tui.clouds import databricks_transport
 from mlops_tui.clouds.cloud import local_cloud
 from mlops_tui.clouds.databricks import Databricks
 from mlops_tui.clouds.databricks_clusters import EDITABLE
 from mlops_tui.clouds.databricks_secrets import Scope
 from mlops_tui.engine import Engine, Outcome, Plan
-from mlops_tui.errors import CloudError, ConflictError, NotFoundError, SignInError, UsageError
+from mlops_tui.errors import (
+    CloudError,
+    ConflictError,
+    NotFoundError,
+    SignInError,
+    ThrottledError,
+    UnreachableError,
+    UsageError,
+)
 from mlops_tui.events import Change, Event, Identified, LogLine, to_json
 from mlops_tui.project import ClusterSpec, Project
 from mlops_tui.sandbox import process
 from mlops_tui.sandbox.clusters import Clusters as ServedClusters
 from mlops_tui.session import Session
 from mlops_tui.setup.cluster import Cluster
+from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
 from mlops_tui.setup.notebooks import Notebooks
+from mlops_tui.setup.resource_group import ResourceGroup
 from mlops_tui.setup.secret_scope import SecretScope
+from mlops_tui.setup.service_principal import ServicePrincipal
+from mlops_tui.setup.sign_in import SignIn
 from mlops_tui.setup.train_job import TrainJob
 from mlops_tui.steps import Emit, Finding, Report, Step
 from tests.conftest import LiveSandbox, serve
@@ -149,7 +163,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSandbox]:
 @pytest.fixture
 def project(live: LiveSandbox, request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A project of the test's own: nothing in it bears a name that another test uses."""
-    name = request.node.name.removeprefix("test_").replace("[", "-").replace("]", "")[:60].replace("/", "-")
+    name = (
+        request.node.name.removeprefix("test_").replace("[", "-").replace("]", "")[-60:].lstrip("_-").replace("/", "-")
+    )
     credentials = json.loads((live.folder / "credentials.json").read_text())
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
@@ -261,6 +277,42 @@ def test_lost_answers_leave_one_of_everything(wizard: Wizard, door: Door, answer
     assert len(wizard.databricks.clusters.named(project.cluster.name)) == 1
     assert len(wizard.databricks.jobs.named(f"{project.job_prefix} (Train)")) == 1
     assert len(wizard.passwords()) == 1
+
+
+@pytest.mark.parametrize("ending", [{"status": 500}, {"drop": True}], ids=["before", "after"])
+def test_killed_at_any_write_the_next_run_ends_with_one_of_everything(
+    ending: dict[str, Any],
+    project: Project,
+    hired: Callable[[Project], Wizard],
+    door: Door,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each write in turn is the last one, before or after it was done; then somebody runs the same command again."""
+    monkeypatch.setattr(databricks_transport, "DEAD_AFTER_SECONDS", 0.0)  # nobody waits for an answer
+    struck = 0
+    while True:
+        name = f"{project.name}-{struck}"
+        wizard = hired(
+            replace(
+                project,
+                secret_scope=name,
+                service_principal=name,
+                notebook_folder=f"/Shared/{name}",
+                cluster=ClusterSpec(name),
+                job_prefix=name,
+            )
+        )
+        door("POST", "/_sandbox/faults", {"path": "/api/.*", "method": "POST", "after": struck, **ending})
+        wizard.apply()
+        if door("GET", "/_sandbox/faults")["faults"]:
+            break  # all writes have had their turn
+        struck += 1
+        assert wizard.apply().error is None
+        assert wizard.plan().pending == 0
+        assert len(wizard.databricks.clusters.named(name)) == 1
+        assert len(wizard.databricks.jobs.named(f"{name} (Train)")) == 1
+        assert len(wizard.passwords()) == 1
+    assert struck == 12
 
 
 def test_throttling_and_short_outages_are_ridden_out(wizard: Wizard, door: Door) -> None:
@@ -575,6 +627,49 @@ def test_a_wrong_token_is_told_with_a_way_out(project: Project, hired: Callable[
     assert "Invalid access token" in caught.value.message
     assert "Access tokens" in caught.value.hint
     assert "0000" not in str(vars(caught.value))
+
+
+def test_a_dead_host_is_told_within_seconds_and_a_strange_certificate_at_once(
+    wizard: Wizard, live: LiveSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    started = time.monotonic()
+    dead, strange = f"https://localhost:{process._free_port()}", live.origin
+    for host, ca, words in ((dead, str(live.ca), "Nobody answers"), (strange, "", "certificate")):
+        databricks = Databricks(host, wizard.session.clients.identity, local_cloud(host, ca), live.token)
+        with pytest.raises(UnreachableError, match=words):
+            databricks.jobs.named("any")
+        databricks.close()
+    assert time.monotonic() - started < 10
+
+
+def test_a_service_that_asks_for_an_hour_is_not_waited_for(wizard: Wizard, door: Door) -> None:
+    door("POST", "/_sandbox/faults", {"path": "/api/2.2/jobs/list", "status": 429, "retry_after": 3600})
+    with pytest.raises(ThrottledError, match="3600 seconds"):
+        wizard.databricks.jobs.named("any")
+
+
+def test_without_a_personal_token_entra_signs_in(
+    project: Project, hired: Callable[[Project], Wizard], door: Door
+) -> None:
+    """By the token of the identity that signs in to Azure; the workspace is one that this caller has made."""
+    wizard = hired(replace(project, databricks_token="", resource_group=project.name, databricks_workspace="entra"))
+    session = Session(wizard.session.project, wizard.session.cloud)
+    before = requests_so_far(door)
+    try:
+        azure = Engine(
+            (SignIn(), ResourceGroup(), DatabricksWorkspace(), ServicePrincipal(), *STEPS[3:]), session, wizard.emit
+        )
+        outcome = azure.apply(azure.plan())
+        assert outcome.error is None
+        assert session.know("databricks_host", "databricks-workspace") == wizard.live.origin
+    finally:
+        session.close()
+    listed = door("GET", f"/_sandbox/requests?since={before}")["requests"]
+    callers = {line["caller"] for line in listed if "/secrets/" in line["path"]}
+    agents = {line["agent"].split()[0] for line in listed if "/secrets/" in line["path"]}
+    assert callers == {project.client_id}
+    assert agents == {f"mlops-tui/{__version__}"}
 
 
 def test_the_environments_token_does_not_change_who_we_are(wizard: Wizard, monkeypatch: pytest.MonkeyPatch) -> None:
