@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
 GRANTS = "clusters"  # the object type in the permissions API
+SERVERLESS = "serverless"  # the id of the cluster behind serverless tasks
+SERVERLESS_IDLE = 60  # minutes without a run after which its process ends
 # What a caller may not set; all else of a specification is kept as given.
 OURS = ("cluster_id", "state", "state_message", "start_time", "terminated_time", "termination_reason", "spec")
 
@@ -40,6 +43,7 @@ class Clusters(Service):
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
         machines = Machines(sandbox.folder / "clusters", lambda folder, name: type(self).cluster_factory(folder, name))
+        self._serverless_lock = threading.Lock()
         self.fleet = Fleet(self.store, machines, self._running)
 
     def routes(self) -> list[Endpoint]:
@@ -86,9 +90,17 @@ class Clusters(Service):
         self.fleet.start(cluster_id, call.caller.name, "CREATING")
         return {"cluster_id": cluster_id}
 
-    def add(self, specification: Body, owner: Principal, source: str) -> str:
+    def serverless(self) -> str:
+        """The one cluster behind all serverless tasks, made at the first; nobody sees it."""
+        with self._serverless_lock:
+            if self.store.get(KIND, SERVERLESS) is None:
+                idle = {"spark_version": "serverless", "autotermination_minutes": SERVERLESS_IDLE}
+                self.add(idle, Principal("", "", "", is_user=False), "SERVERLESS", SERVERLESS)
+        return SERVERLESS
+
+    def add(self, specification: Body, owner: Principal, source: str, cluster_id: str = "") -> str:
         """A new cluster that is not up yet; its id. `source` is API, UI, JOB, or SERVERLESS (which nobody sees)."""
-        cluster_id = _new_id()
+        cluster_id = cluster_id or _new_id()
         spec = {name: value for name, value in specification.items() if name not in OURS}
         cluster = {
             "autotermination_minutes": 0,
@@ -110,7 +122,7 @@ class Clusters(Service):
             },
             "spec": spec,
         }
-        self.store.insert(KIND, cluster_id, cluster)
+        self.store.put(KIND, cluster_id, cluster)
         self.sandbox.find(Permissions).claim(GRANTS, cluster_id, owner.name)
         return cluster_id
 
@@ -119,7 +131,10 @@ class Clusters(Service):
 
     def find(self, call: Call) -> Body:
         """The cluster that the call names; the platform's 400 where there is none."""
-        cluster_id = str(call.need("cluster_id"))
+        return self.named(call, str(call.need("cluster_id")))
+
+    def named(self, call: Call, cluster_id: str) -> Body:
+        """The cluster of that id; 400 where there is none."""
         cluster = self.store.get(KIND, cluster_id)
         if cluster is None or cluster["cluster_source"] == "SERVERLESS":
             raise call.dialect.malformed(f"Cluster {cluster_id} does not exist")
@@ -148,7 +163,7 @@ class Clusters(Service):
 
     def edit(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_MANAGE")
+        self.allow(call, cluster, "CAN_MANAGE")
         if cluster["cluster_source"] == "JOB":
             raise call.dialect.malformed("Clusters created by the Jobs service cannot be edited.")
         self._expect(call, cluster, "RUNNING", "TERMINATED")
@@ -167,33 +182,33 @@ class Clusters(Service):
 
     def start_cluster(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_RESTART")
+        self.allow(call, cluster, "CAN_RESTART")
         self._expect(call, cluster, "TERMINATED")
         self.fleet.start(cluster["cluster_id"], call.caller.name)
         return {}
 
     def restart(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_RESTART")
+        self.allow(call, cluster, "CAN_RESTART")
         self._expect(call, cluster, "RUNNING")
         self.fleet.restart(cluster["cluster_id"], call.caller.name)
         return {}
 
     def terminate(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_RESTART")
+        self.allow(call, cluster, "CAN_RESTART")
         self.fleet.terminate(cluster["cluster_id"], "USER_REQUEST", username=call.caller.name)
         return {}
 
     def permanent_delete(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_MANAGE")
+        self.allow(call, cluster, "CAN_MANAGE")
         self._remove(cluster["cluster_id"])
         return {}
 
     def pin(self, call: Call) -> Body:
         cluster = self.find(call)
-        self._allow(call, cluster, "CAN_MANAGE")
+        self.allow(call, cluster, "CAN_MANAGE")
         pinned = call.path.endswith("/pin")
         self.fleet.change(cluster["cluster_id"], {"pinned_by_user_name": call.caller.name if pinned else ""})
         return {}
@@ -235,7 +250,8 @@ class Clusters(Service):
                 400, "INVALID_STATE", f"Cluster {cluster['cluster_id']} is in unexpected state {state}."
             )
 
-    def _allow(self, call: Call, cluster: Body, level: str) -> None:
+    def allow(self, call: Call, cluster: Body, level: str) -> None:
+        """Refuse (403) a caller who has not that level on the cluster."""
         if not self.sandbox.find(Permissions).allows(call.caller, GRANTS, cluster["cluster_id"], level):
             raise call.dialect.error(
                 403,

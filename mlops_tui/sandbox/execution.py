@@ -13,7 +13,7 @@ from mlops_tui.sandbox import run_states
 from mlops_tui.sandbox.api import ApiError, Body, Principal
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.fleet import KIND as CLUSTER
-from mlops_tui.sandbox.libraries import Libraries
+from mlops_tui.sandbox.libraries import Libraries, why_not
 from mlops_tui.sandbox.members import KIND as PERSONAL_TOKEN
 from mlops_tui.sandbox.references import Lookup, UnknownReferenceError, resolve_all
 from mlops_tui.sandbox.run_states import Ending
@@ -41,6 +41,7 @@ class Work:
     path: str  # the notebook in the workspace
     parameters: dict[str, str]
     task_values: dict[str, Any]  # of the other tasks: {"task.key": value}
+    dependencies: tuple[str, ...]  # packages of the serverless environment
     cluster_id: str
 
 
@@ -132,6 +133,7 @@ class Execution:
                 if each["of"] is None
                 for key, value in each["values"].items()
             },
+            dependencies=tuple(_environments(run).get(spec.get("environment_key", ""), ())),
             cluster_id=self._cluster_for(run, spec),
         )
 
@@ -142,25 +144,21 @@ class Execution:
                 raise _CannotRunError(f"Cluster {cluster_id} does not exist", "INVALID_CLUSTER_REQUEST")
             return str(cluster_id)
         key = spec.get("job_cluster_key", "")
-        made: Body = {"spark_version": "serverless"}
-        source = "SERVERLESS"
-        if key or spec.get("new_cluster"):
-            shared = {each["job_cluster_key"]: each["new_cluster"] for each in run["settings"].get("job_clusters", [])}
-            made, source = (shared[key] if key else spec["new_cluster"]), "JOB"
-        name = (run["run_id"], f"{source}/{key or (spec['task_key'] if source == 'JOB' else '')}")
+        if not key and not spec.get("new_cluster"):
+            return self._sandbox.find(Clusters).serverless()
+        shared = {each["job_cluster_key"]: each["new_cluster"] for each in run["settings"].get("job_clusters") or []}
+        made: Body = shared[key] if key else spec["new_cluster"]
+        name = (run["run_id"], f"shared/{key}" if key else f"own/{spec['task_key']}")
         with self._lock:
             if name not in self._job_clusters:
                 title = {"cluster_name": f"job-{run['job_id']}-run-{run['run_id']}-{key or spec['task_key']}"}
                 owner = Principal(**run["owner"])
-                self._job_clusters[name] = self._sandbox.find(Clusters).add(made | title, owner, source)
+                self._job_clusters[name] = self._sandbox.find(Clusters).add(made | title, owner, "JOB")
             return self._job_clusters[name]
 
     def _cluster_told(self, work: Work, problem: str) -> None:
-        libraries = work.spec.get("libraries") or []
-        code = "CLUSTER_ERROR"
-        if not problem and libraries:
-            problem = self._sandbox.find(Libraries).missing(work.cluster_id, libraries)
-            code = "LIBRARY_INSTALLATION_ERROR"
+        code = "CLUSTER_ERROR" if problem else "LIBRARY_INSTALLATION_ERROR"
+        problem = problem or self._missing(work)
         with self._lock:
             if self._stopped or work.attempt_id not in self._waiting:
                 return  # cancelled meanwhile
@@ -172,6 +170,13 @@ class Execution:
             self._leave(work, run_states.refused(problem, code), {})
         else:
             self._pump()
+
+    def _missing(self, work: Work) -> str:
+        """What the task needs and cannot have: libraries on its cluster, or packages of its serverless environment."""
+        if libraries := work.spec.get("libraries"):
+            return self._sandbox.find(Libraries).missing(work.cluster_id, libraries)
+        problems = (why_not({"pypi": {"package": package}}) for package in work.dependencies)
+        return next((problem for problem in problems if problem), "")
 
     def _pump(self) -> None:
         """Start what is ready while there are free processes."""
@@ -277,6 +282,12 @@ class _CannotRunError(Exception):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _environments(run: Body) -> dict[str, list[str]]:
+    """The packages of the job's environments, by environment key."""
+    environments = run["settings"].get("environments") or []
+    return {each["environment_key"]: (each.get("spec") or {}).get("dependencies") or [] for each in environments}
 
 
 def output_file(folder: Path, attempt_id: int) -> Path:

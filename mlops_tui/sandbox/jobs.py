@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Handler, Service
+from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.dialects import DATABRICKS, Dialect
-from mlops_tui.sandbox.fleet import KIND as CLUSTER
 from mlops_tui.sandbox.fleet import now_ms
 from mlops_tui.sandbox.paging import page, slice_page, whole_number
 from mlops_tui.sandbox.permissions import Permissions
@@ -53,8 +53,7 @@ class Jobs(Service):
             self.store.delete(KIND, key)
 
     def create(self, call: Call) -> Body:
-        wanted = {name: value for name, value in call.json().items() if name != "access_control_list"}
-        settings = DEFAULTS | with_tasks(wanted, FIRST_TASK)
+        settings = DEFAULTS | with_tasks(call.json(), FIRST_TASK)
         self._check(call, settings)
         job_id = self.store.next_number("job", FIRST_JOB_ID)
         job = {
@@ -139,7 +138,7 @@ class Jobs(Service):
 
     def _check(self, call: Call, settings: Body) -> None:
         check_settings(call.dialect, settings)
-        check_clusters(self.store, call.dialect, settings)
+        check_clusters(self.sandbox.find(Clusters), call, settings)
 
     def _visible(self, call: Call, job: Body) -> bool:
         return self.sandbox.find(Permissions).allows(call.caller, "jobs", str(job["job_id"]), "CAN_VIEW")
@@ -167,12 +166,12 @@ def number(dialect: Dialect, value: Any, name: str) -> int:
     return int(value)
 
 
-def check_clusters(store: Store, dialect: Dialect, settings: Body) -> None:
-    """The clusters that tasks name must be there when a job is written; later they may go."""
+def check_clusters(clusters: Clusters, call: Call, settings: Body) -> None:
+    """The clusters that tasks name must be there, and the caller's to use, when a job is written. Later they may go."""
     for task in settings.get("tasks") or []:
         named = (task.get("for_each_task") or {}).get("task", task).get("existing_cluster_id")
-        if named and store.get(CLUSTER, named) is None:
-            raise dialect.malformed(f"Cluster {named} does not exist")
+        if named:
+            clusters.allow(call, clusters.named(call, named), "CAN_ATTACH_TO")
 
 
 def paged(settings: Body, token: str, dialect: Dialect) -> tuple[Body, str]:

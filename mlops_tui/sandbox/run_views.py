@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_tui.sandbox.api import Body
+from mlops_tui.sandbox.clusters import SERVERLESS
 from mlops_tui.sandbox.run_states import is_over, state, status, succeeded
 from mlops_tui.sandbox.settling import iterations, spec_of
 
@@ -91,7 +92,7 @@ class RunViews:
             "run_page_url": f"{self._page}/{run['job_id']}/run/{attempt['run_id']}",
         }
         view.setdefault("run_if", "ALL_SUCCESS")
-        if attempt["cluster_id"]:
+        if attempt["cluster_id"] not in ("", SERVERLESS):
             view["cluster_instance"] = {"cluster_id": attempt["cluster_id"]}
         if "for_each_task" in view:
             view["for_each_task"] = {**view["for_each_task"], "stats": stats(run, attempt)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Handler, Service
+from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.execution import OUTPUT, output_file
 from mlops_tui.sandbox.fleet import now_ms
@@ -14,7 +15,7 @@ from mlops_tui.sandbox.run_states import failed, is_over, state, status
 from mlops_tui.sandbox.run_views import RunViews, page_of_notebook, repair_history
 from mlops_tui.sandbox.scheduling import RUN, TOKEN, Scheduler, run_key
 from mlops_tui.sandbox.settling import iterations, latest, spec_of
-from mlops_tui.sandbox.tasks import check_settings, check_text_map, with_tasks
+from mlops_tui.sandbox.tasks import check_settings, check_text_map, not_here, with_tasks
 from mlops_tui.sandbox.workspace_files import WorkspaceFiles
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Runs(Service):
         settings = job["settings"]
         if not settings.get("tasks"):
             raise call.dialect.malformed(f"Job {job['job_id']} has no tasks to run.")
+        if wanted.get("only"):
+            raise not_here(call.dialect, "only")
+        if "queue" in wanted:
+            settings = {**settings, "queue": wanted["queue"]}
         names = _checked_parameters(call, settings, wanted)
         run = {
             "job_id": job["job_id"],
@@ -95,7 +100,7 @@ class Runs(Service):
         if not settings.get("tasks"):
             raise call.dialect.malformed("One-time runs must have at least one task.")
         check_settings(call.dialect, settings)
-        check_clusters(self.store, call.dialect, settings)
+        check_clusters(self.sandbox.find(Clusters), call, settings)
         run = {
             "job_id": self.store.next_number("job", FIRST_JOB_ID),  # a job of its own that nobody can see
             "run_name": wanted.get("run_name") or "Untitled",

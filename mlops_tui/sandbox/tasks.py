@@ -66,9 +66,13 @@ def check_settings(dialect: Dialect, settings: Body) -> None:
     tasks = settings.get("tasks") or []
     if len(tasks) > MAX_TASKS:
         raise dialect.malformed(f"A job may have at most {MAX_TASKS} tasks.")
+    for name in ("only", "access_control_list", "git_source"):
+        if settings.get(name):
+            raise not_here(dialect, name)
     clusters = _job_clusters(dialect, settings)
     for task in tasks:
         _check_task(dialect, task, clusters)
+    _check_environments(dialect, settings)
     keys = [task["task_key"] for task in tasks]
     for key in keys:
         if keys.count(key) > 1:
@@ -99,7 +103,7 @@ def _check_task(dialect: Dialect, task: Body, clusters: list[str], nested: bool 
     if len(kinds) != 1:
         raise dialect.malformed(f"Task {key} must have exactly one task type; found: {', '.join(kinds) or 'none'}.")
     if kinds[0] in KNOWN_ONLY:
-        raise _not_here(dialect, f"{kinds[0]} of task {key}")
+        raise not_here(dialect, f"{kinds[0]} of task {key}")
     if task.get("run_if", "ALL_SUCCESS") not in RUN_IF:
         raise dialect.malformed(f"Invalid run_if of task {key}: {task['run_if']}.")
     if kinds[0] == "for_each_task":
@@ -114,7 +118,7 @@ def _check_notebook(dialect: Dialect, task: Body) -> None:
     if not notebook.get("notebook_path"):
         raise dialect.malformed(f"Missing required field: notebook_path of task {task['task_key']}")
     if notebook.get("source", "WORKSPACE") != "WORKSPACE":
-        raise _not_here(dialect, f"Notebooks from a Git source (task {task['task_key']})")
+        raise not_here(dialect, f"Notebooks from a Git source (task {task['task_key']})")
     if not notebook["notebook_path"].startswith("/"):
         raise dialect.malformed("Only absolute paths are currently supported. Paths must begin with '/'.")
     check_text_map(dialect, notebook.get("base_parameters"), "base_parameters")
@@ -132,6 +136,21 @@ def _check_compute(dialect: Dialect, task: Body, clusters: list[str]) -> None:
         raise dialect.malformed(
             f"Job cluster '{task['job_cluster_key']}' of task '{task['task_key']}' is not defined in job_clusters."
         )
+
+
+def _check_environments(dialect: Dialect, settings: Body) -> None:
+    """What serverless tasks need comes from the job's environments, not from libraries of their own."""
+    keys = [each.get("environment_key") for each in settings.get("environments") or []]
+    for outer in settings.get("tasks") or []:
+        task = (outer.get("for_each_task") or {}).get("task", outer)
+        if task.get("libraries") and not any(task.get(name) for name in COMPUTE):
+            raise dialect.malformed(
+                "Libraries field is not supported for serverless task, please specify libraries in environment."
+            )
+        if task.get("environment_key") and task["environment_key"] not in keys:
+            raise dialect.malformed(
+                f"The environment_key '{task['environment_key']}' of task '{task['task_key']}' is not defined."
+            )
 
 
 def _check_for_each(dialect: Dialect, task: Body, clusters: list[str], nested: bool) -> None:
@@ -211,5 +230,6 @@ def json_array(text: str) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _not_here(dialect: Dialect, what: str) -> ApiError:
+def not_here(dialect: Dialect, what: str) -> ApiError:
+    """The refusal (501) of what the sandbox does not do; better than to ignore it."""
     return dialect.error(501, "NOT_IMPLEMENTED", f"The sandbox runs workspace notebooks only. It cannot run: {what}.")

@@ -17,6 +17,7 @@ Value = TypeVar("Value")
 RUNTIME = "16.4.x-cpu-ml-scala2.12"
 NODE = "Standard_DS3_v2"
 FOLDER = "/Shared/stories"
+PATIENCE = 90.0  # seconds; a warm process takes 5 to be ready, on a busy machine many more
 
 
 def notebook(workspace: WorkspaceClient, name: str, code: str) -> str:
@@ -42,18 +43,19 @@ def one_time(path: str, key: str = "main", **more: Any) -> SubmitTask:
     return SubmitTask(task_key=key, notebook_task=NotebookTask(path, base_parameters=parameters), **more)
 
 
-def eventually(look: Callable[[], Value], good: Callable[[Value], bool], seconds: float = 40) -> Value:
+def eventually(look: Callable[[], Value], good: Callable[[Value], bool], seconds: float = PATIENCE) -> Value:
     """Look until it is good; the SDK's own waiters sleep longer than our clusters take."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.05
     while True:
         value = look()
         if good(value):
             return value
         assert time.monotonic() < deadline, f"still {value}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.4)
 
 
-def finished(workspace: WorkspaceClient, run_id: int, seconds: float = 40) -> Run:
+def finished(workspace: WorkspaceClient, run_id: int, seconds: float = PATIENCE) -> Run:
     """The run when it is over."""
     over = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
     return eventually(lambda: workspace.jobs.get_run(run_id), lambda run: life(run) in over, seconds)
@@ -67,7 +69,7 @@ def result(run: Any) -> str:
     return str(run.state.result_state.value) if run.state.result_state else ""
 
 
-def reaches(workspace: WorkspaceClient, cluster_id: str, state: str, seconds: float = 40) -> ClusterDetails:
+def reaches(workspace: WorkspaceClient, cluster_id: str, state: str, seconds: float = PATIENCE) -> ClusterDetails:
     """The cluster in that state."""
 
     def is_there(cluster: ClusterDetails) -> bool:
