@@ -260,7 +260,7 @@ def train(choices):
     tags = {"build_number": build_number, "build_source": build_source, "data_source": choices["data_path"]}
     with contextlib.redirect_stderr(io.StringIO()):  # where MLflow recommends a product, in every run
         # Of several runs that make the experiment at the same moment, MLflow sets it for one alone: so we name it.
-    experiment = mlflow.set_experiment(choices["experiment"]).experiment_id
+        experiment = mlflow.set_experiment(choices["experiment"]).experiment_id
     with mlflow.start_run(experiment_id=experiment, run_name=choices["run_name"] or None, tags=tags) as run:
         print(f"Run: {run.info.run_id} ({run.info.run_name}) in {choices['experiment']}")
         mlflow.log_params({"alpha": alpha, "l1_ratio": l1_ratio})
