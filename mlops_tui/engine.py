@@ -95,11 +95,16 @@ class Engine:
                 return
             started = time.monotonic()
             self._tell(step, "running", _summary(shown))
-            finding = self._settle_unknowns(step, shown)
-            report = Report(step.name, self.emit)
-            if finding.pending:
-                step.apply(self.session, finding, report)
-                self._verify(step, report)
+            try:
+                finding = self._settle_unknowns(step, shown)
+                if finding.pending:
+                    report = Report(step.name, self.emit)
+                    step.apply(self.session, finding, report)
+                    self._verify(step, report)
+            except NotYetKnown as missing:
+                raise NotInStepError(
+                    f"{step.title}: needs what the step {missing.step} finds out, and that found nothing."
+                ) from missing
             self._tell(step, "done", _past(finding), time.monotonic() - started)
 
         return self._walk(make_so)

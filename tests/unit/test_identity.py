@@ -1,0 +1,181 @@
+"""Which way of signing in is taken, how tokens are kept, what a missing setting says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken
+
+from mlops_tui import redaction
+from mlops_tui.clouds import patience
+from mlops_tui.clouds.cloud import AZURE, AZURE_CHINA, Cloud, local_cloud
+from mlops_tui.clouds.federated import Federated, federated_token
+from mlops_tui.clouds.identity import Identity, KeepingCredential, read_caller
+from mlops_tui.errors import SignInError
+from mlops_tui.project import Project
+from mlops_tui.redaction import redact
+
+TENANT, CLIENT = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
+
+
+def identity(environment: Mapping[str, str] | None = None, cloud: Cloud = AZURE, **settings: Any) -> Identity:
+    return Identity(Project(**settings), cloud, environment or {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "settings", "method"),
+    [
+        ({}, {"client_secret": "given-secret"}, "environment"),
+        ({"ARM_CLIENT_SECRET": "s3cret-a"}, {}, "environment"),
+        ({"AZURE_CLIENT_SECRET": "s3cret-b"}, {"federated_token_file": "/x"}, "environment"),
+        ({}, {"federated_token_file": "/x"}, "federated"),
+        ({"AZURE_FEDERATED_TOKEN_FILE": "/x"}, {}, "federated"),
+        ({"ARM_OIDC_TOKEN": "a.b.c"}, {}, "federated"),
+        ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x?y=z", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t0ken"}, {}, "federated"),
+        ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x?y=z"}, {}, "cli"),
+        ({}, {}, "cli"),
+        ({"ARM_CLIENT_SECRET": "s3cret-c"}, {"sign_in": "browser"}, "browser"),
+        ({}, {"sign_in": "device-code"}, "device-code"),
+    ],
+)
+def test_auto_takes_the_first_way_that_is_prepared(
+    environment: dict[str, str], settings: dict[str, Any], method: str
+) -> None:
+    assert identity(environment, **settings).method == method
+
+
+@pytest.mark.parametrize("method", ["environment", "federated"])
+def test_a_missing_setting_is_named_with_the_other_ways(method: str) -> None:
+    with pytest.raises(SignInError) as caught:
+        _ = identity(sign_in=method, tenant_id=TENANT).credential
+    assert "client_id" in caught.value.message
+    assert "az login" in caught.value.hint
+
+
+def test_no_federated_token_is_told() -> None:
+    with pytest.raises(SignInError, match="no federated token"):
+        _ = identity(sign_in="federated", tenant_id=TENANT, client_id=CLIENT).credential
+
+
+def test_without_az_the_last_resort_lists_all_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SignInError) as caught:
+        identity().token("https://management.azure.com/.default")
+    assert "device-code" in caught.value.hint
+
+
+@pytest.mark.parametrize("cloud", [AZURE, AZURE_CHINA, local_cloud("https://localhost:1", "/ca.pem")])
+def test_each_cloud_has_its_own_authority(cloud: Cloud) -> None:
+    with closing(identity(cloud=cloud)) as one:
+        options = one._options()
+    assert options["authority"] == cloud.authority
+    assert options["disable_instance_discovery"] is bool(cloud.ca_bundle)
+    assert options.get("connection_verify", "") == cloud.ca_bundle
+
+
+def test_the_secret_is_registered_before_anything_can_print_it() -> None:
+    one = identity({"ARM_CLIENT_SECRET": "a-very-secret-secret"})
+    assert redact("it is a-very-secret-secret") == f"it is {redaction.MASK}"
+    assert "a-very-secret" not in repr(one)
+
+
+class Source:
+    """A credential that counts."""
+
+    def __init__(self, lives: float) -> None:
+        self.lives = lives
+        self.asked: list[tuple[str, ...]] = []
+        self.closed = False
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        self.asked.append(scopes)
+        time.sleep(0.01)
+        return AccessToken(f"token-{len(self.asked)}", int(time.time() + self.lives))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_token_is_fetched_once_a_scope_by_however_many_threads() -> None:
+    source = Source(3600)
+    keeping = KeepingCredential(source)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(keeping.get_token("a").token)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert found == ["token-1"] * 8
+    assert keeping.get_token("b").token == "token-2"
+    keeping.close()
+    assert source.closed
+
+
+def test_a_token_that_ends_soon_or_was_refused_is_fetched_anew() -> None:
+    source = Source(200)
+    keeping = KeepingCredential(source)
+    assert [keeping.get_token("a").token for _ in range(2)] == ["token-1", "token-2"]
+    source.lives = 3600
+    assert keeping.get_token("a").token == "token-3"
+    assert keeping.get_token("a", claims="{}").token == "token-4"
+    assert keeping.get_token("a").token == "token-4"
+
+
+def token_of(**claims: Any) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"head.{body}.signature"
+
+
+def test_the_caller_is_read_from_the_claims() -> None:
+    person = read_caller(token_of(oid="1", tid="2", upn="ada@x.example", scp="user_impersonation"))
+    assert (person.name, person.is_user) == ("ada@x.example", True)
+    program = read_caller(token_of(oid="1", tid="2", appid=CLIENT, idtyp="app"))
+    assert (program.name, program.is_user, program.tenant_id) == (CLIENT, False, "2")
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.e30.c"])
+def test_what_is_no_token_of_entra_is_refused(token: str) -> None:
+    with pytest.raises(SignInError):
+        read_caller(token)
+
+
+def test_the_federated_file_is_read_each_time_for_its_writer_renews_it(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    source = Federated.find(str(file), {})
+    assert source is not None
+    with pytest.raises(SignInError, match="cannot be read"):
+        federated_token(source)
+    for content in ("first.to.ken", "second.to.ken"):
+        file.write_text(f"{content}\n")
+        assert federated_token(source) == content
+    assert redact("second.to.ken") == redaction.MASK
+
+
+def test_githubs_token_service_must_be_https() -> None:
+    source = Federated(request_url="http://x?y", request_token="t0ken")
+    with pytest.raises(SignInError, match="https"):
+        federated_token(source)
+    assert "t0ken" not in repr(source)
+
+
+def test_an_own_authority_is_trusted_by_the_whole_process_and_no_proxy_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    patience.trust(AZURE)
+    assert os.environ["REQUESTS_CA_BUNDLE"] == ""
+    for _ in range(2):
+        patience.trust(local_cloud("https://localhost:1", "/ca.pem"))
+    assert os.environ["REQUESTS_CA_BUNDLE"] == "/ca.pem"
+    assert os.environ["NO_PROXY"] == "example.com,localhost"

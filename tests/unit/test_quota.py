@@ -1,0 +1,51 @@
+"""Does the cluster fit into what the subscription may use?"""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_tui.clouds.subscriptions import Usage
+from mlops_tui.project import ClusterSpec
+from mlops_tui.setup import quota
+
+
+@pytest.mark.parametrize(
+    ("size", "vcpus", "family"),
+    [
+        ("Standard_DS3_v2", 4, "standarddsv2family"),
+        ("Standard_D4s_v3", 4, "standarddsv3family"),
+        ("Standard_D4ds_v5", 4, "standardddsv5family"),
+        ("Standard_E8s_v3", 8, "standardesv3family"),
+        ("Standard_F4s", 4, "standardfsfamily"),
+        ("Standard_NC6s_v3", 6, "standardncsv3family"),
+        ("Standard_DS14_v2", 16, "standarddsv2family"),
+        ("local", None, ""),
+    ],
+)
+def test_a_size_tells_its_processors_and_its_quota(size: str, vcpus: int | None, family: str) -> None:
+    assert quota.vcpus(size) == vcpus
+    assert quota.family(size) == family
+
+
+def usages(total: int, of_family: int) -> dict[str, Usage]:
+    return {
+        "cores": Usage("cores", 0, total),
+        "standarddsv2family": Usage("standardDSv2Family", 0, of_family),
+    }
+
+
+@pytest.mark.parametrize(
+    ("total", "of_family", "said"),
+    [
+        (100, 100, "100 of 100 vCPUs free"),
+        (100, 10, "warning: the cluster may grow to 20 vCPUs, and only 10 of 10"),
+        (4, 100, "warning: the cluster needs at least 8 vCPUs, and only 4 of 4"),
+    ],
+)
+def test_the_tightest_quota_decides(total: int, of_family: int, said: str) -> None:
+    assert quota.verdict(ClusterSpec(), "westeurope", usages(total, of_family)).startswith(said)
+
+
+def test_what_cannot_be_judged_is_said_to_be_unchecked() -> None:
+    assert quota.verdict(ClusterSpec(), "westeurope", {}).startswith("not checked")
+    assert quota.verdict(ClusterSpec(node_type="odd"), "westeurope", usages(1, 1)).startswith("not checked")
