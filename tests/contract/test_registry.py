@@ -166,6 +166,16 @@ def test_the_workspace_registry_has_names_stages_and_files(mlflow: Any, workspac
     assert predict(mlflow, "models:/winequality/Production") == pytest.approx(40)
 
 
+def test_the_sdk_takes_a_model_of_the_workspace_away_again(workspace: WorkspaceClient) -> None:
+    models = workspace.model_registry
+    models.create_model("short-lived")
+    models.set_model_tag("short-lived", "owner", "learner")
+    models.delete_model_tag("short-lived", "owner")
+    models.delete_model("short-lived")
+    with pytest.raises(NotFound):
+        models.get_model("short-lived")
+
+
 def test_each_registry_shows_its_own_models(mlflow: Any, workspace: WorkspaceClient) -> None:
     log_model(mlflow, "databricks-uc", "main.default.apart", slope=1)
     log_model(mlflow, "databricks", "apart", slope=1)
