@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Handler, Service
+from mlops_tui.sandbox.api import Body, Call, Endpoint, Handler, Service
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.dialects import DATABRICKS
-from mlops_tui.sandbox.execution import OUTPUT, output_file
 from mlops_tui.sandbox.fleet import now_ms
-from mlops_tui.sandbox.jobs import FIRST_JOB_ID, FIRST_TASK, VERSIONS, Jobs, check_clusters, find_job, number
-from mlops_tui.sandbox.paging import page, slice_page, whole_number
+from mlops_tui.sandbox.jobs import FIRST_JOB_ID, FIRST_TASK, VERSIONS, Jobs, check_clusters
+from mlops_tui.sandbox.run_queries import RunQueries
 from mlops_tui.sandbox.run_states import failed, is_over, state, status
-from mlops_tui.sandbox.run_views import RunViews, page_of_notebook, repair_history
-from mlops_tui.sandbox.scheduling import RUN, TOKEN, Scheduler, run_key
-from mlops_tui.sandbox.settling import iterations, latest, spec_of
+from mlops_tui.sandbox.run_views import RunViews
+from mlops_tui.sandbox.scheduling import RUN, TOKEN, Scheduler
+from mlops_tui.sandbox.settling import latest
 from mlops_tui.sandbox.tasks import check_settings, check_text_map, not_here, with_tasks
-from mlops_tui.sandbox.workspace_files import WorkspaceFiles
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
 TOKEN_LENGTH = 64
-ELEMENTS = 100  # tasks or iterations that one answer of Jobs 2.2 holds
-RESULT_LIMIT = 5 * 1024 * 1024  # characters of a notebook's result
-MANY_TASKS = (
-    "Retrieving the output of runs with multiple tasks is not supported. "
-    "Please retrieve the output of each individual task run instead."
-)
 
 
 class Runs(Service):
@@ -38,16 +30,16 @@ class Runs(Service):
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
         self.scheduler = Scheduler(sandbox, self._workspace_id)
-        self.views = RunViews(sandbox.origin, self._workspace_id)
+        self.queries = RunQueries(sandbox, self.scheduler, RunViews(sandbox.origin, self._workspace_id))
 
     def routes(self) -> list[Endpoint]:
         handlers: list[tuple[str, str, Handler]] = [
             ("POST", "run-now", self.run_now),
             ("POST", "runs/submit", self.submit),
-            ("GET", "runs/get", self.get),
-            ("GET", "runs/list", self.list),
-            ("GET", "runs/get-output", self.get_output),
-            ("GET", "runs/export", self.export),
+            ("GET", "runs/get", self.queries.get),
+            ("GET", "runs/list", self.queries.list),
+            ("GET", "runs/get-output", self.queries.get_output),
+            ("GET", "runs/export", self.queries.export),
             ("POST", "runs/cancel", self.cancel),
             ("POST", "runs/cancel-all", self.cancel_all),
             ("POST", "runs/delete", self.delete),
@@ -146,86 +138,8 @@ class Runs(Service):
             raise call.dialect.malformed(f"The run with the idempotency token {token} has been deleted.")
         return run_id
 
-    def get(self, call: Call) -> Body:
-        run, attempt = self._find(call, "CAN_VIEW")
-        query = call.query
-        resolved = query.get("include_resolved_values") == "true"
-        token = query.get("page_token", "")
-        size = ELEMENTS if call.path.startswith("/api/2.2/") else 10**6
-        if attempt:
-            view = self.views.of_attempt(run, attempt, resolved)
-            rows = iterations(run, attempt)
-            name = "iterations"
-        else:
-            view = self.views.run(run)
-            rows = [each for each in run["attempts"] if each["of"] is None]
-            name = "tasks"
-        if query.get("include_history") == "true" and not attempt:
-            view["repair_history"] = repair_history(run)
-        shown, following = slice_page(rows, size, token, call.dialect)
-        if name == "tasks" or "inputs" in (attempt or {}):
-            view[name] = [self.views.task(run, each, resolved) for each in shown]
-        return view | ({"next_page_token": following} if following else {})
-
-    def list(self, call: Call) -> Body:
-        query = call.query
-        if query.get("active_only") == "true" and query.get("completed_only") == "true":
-            raise call.dialect.malformed("active_only and completed_only cannot both be true.")
-        rows = [run for run in self.store.list(RUN) if _wanted(call, run) and self._may(call, run, "CAN_VIEW")]
-        rows.reverse()  # the youngest first
-        size = whole_number(call.dialect, query, "limit", 20, 0, 26) or 25
-        rows = rows[whole_number(call.dialect, query, "offset", 0, 0, 10**6) :]
-        shown, following = page(
-            rows, size, query.get("page_token", ""), lambda run: run_key(run["run_id"]), call.dialect
-        )
-        views = []
-        for run in shown:
-            view = self.views.run(run)
-            tasks = [each for each in run["attempts"] if each["of"] is None]
-            if query.get("expand_tasks") == "true":
-                view["tasks"] = [self.views.task(run, each) for each in tasks[:ELEMENTS]]
-                view |= {"has_more": True} if len(tasks) > ELEMENTS else {}
-            views.append(view)
-        answer: Body = {"has_more": bool(following)} | ({"runs": views} if views else {})
-        return answer | ({"next_page_token": following} if following else {})
-
-    def get_output(self, call: Call) -> Body:
-        run, attempt = self._find(call, "CAN_VIEW")
-        attempt = attempt or self._only_task(call, run)
-        kept = self.store.get(OUTPUT, str(attempt["run_id"])) or {}
-        answer: Body = {"metadata": self.views.of_attempt(run, attempt)}
-        if "notebook_task" in spec_of(run, attempt):
-            result = kept.get("result")
-            answer["notebook_output"] = {"truncated": result is not None and len(result) > RESULT_LIMIT}
-            if result is not None:
-                answer["notebook_output"]["result"] = result[:RESULT_LIMIT]
-        if kept.get("error"):
-            answer |= {"error": kept["error"], "error_trace": kept.get("trace") or ""}
-        elif attempt["result"] == "FAILED":
-            answer["error"] = attempt["message"]  # it never came to run
-        return answer
-
-    def export(self, call: Call) -> Body:
-        """The notebooks of a task's run, as HTML; `views_to_export` other than CODE or ALL gives none."""
-        run, attempt = self._find(call, "CAN_VIEW")
-        attempt = attempt or self._only_task(call, run)
-        if not is_over(attempt):
-            raise call.dialect.malformed(
-                f"Run {attempt['run_id']} is not finished; only finished runs can be exported."
-            )
-        if call.query.get("views_to_export", "CODE") == "DASHBOARDS" or "notebook_task" not in spec_of(run, attempt):
-            return {"views": []}
-        path = spec_of(run, attempt)["notebook_task"]["notebook_path"]
-        try:
-            source = self.sandbox.find(WorkspaceFiles).local_path(path)
-        except ApiError:  # it was deleted since; what it printed is still there
-            source = None
-        kept = self.store.get(OUTPUT, str(attempt["run_id"])) or {}
-        output = output_file(self.sandbox.folder, attempt["run_id"])
-        return {"views": [page_of_notebook(path.rpartition("/")[2], source, output, kept)]}
-
     def cancel(self, call: Call) -> Body:
-        run, _ = self._find(call, "CAN_MANAGE_RUN")
+        run, _ = self.queries.find(call, "CAN_MANAGE_RUN")
         self.scheduler.halt(run["run_id"], "CANCELED")
         return {}
 
@@ -238,12 +152,12 @@ class Runs(Service):
             chosen = [run for run in self.store.list(RUN) if run["job_id"] == job_id]
         chosen.sort(key=lambda run: run["life"] != "QUEUED")  # else the end of one would let the next one start
         for run in chosen:
-            if self._may(call, run, "CAN_MANAGE_RUN"):
+            if self.queries.may(call, run, "CAN_MANAGE_RUN"):
                 self.scheduler.halt(run["run_id"], "CANCELED")
         return {}
 
     def delete(self, call: Call) -> Body:
-        run, _ = self._find(call, "CAN_MANAGE")
+        run, _ = self.queries.find(call, "CAN_MANAGE")
         if not is_over(run):
             raise call.dialect.error(
                 400, "INVALID_STATE", f"Run {run['run_id']} is active. Cancel it, and delete it when it has ended."
@@ -252,7 +166,7 @@ class Runs(Service):
         return {}
 
     def repair(self, call: Call) -> Body:
-        run, attempt = self._find(call, "CAN_MANAGE_RUN")
+        run, attempt = self.queries.find(call, "CAN_MANAGE_RUN")
         wanted = call.json()
         if attempt:
             raise call.dialect.malformed(
@@ -275,38 +189,6 @@ class Runs(Service):
             changes["notebook_params"] = wanted["notebook_params"]
         return {"repair_id": self.scheduler.repair(run["run_id"], keys, changes)}
 
-    def _find(self, call: Call, level: str) -> tuple[Body, Body | None]:
-        """The run, and the attempt where the id is that of a task's run. 400 or 403 where the caller gets neither."""
-        run_id = number(call.dialect, call.need("run_id"), "run_id")
-        parent = self.scheduler.parent_of(run_id)
-        run = self.scheduler.load(parent or run_id)
-        if run is None:
-            raise call.dialect.malformed(f"Run {run_id} does not exist.")
-        if not self._may(call, run, level):
-            raise call.dialect.error(
-                403,
-                "PERMISSION_DENIED",
-                f"User {call.caller.name} does not have permission to access run {run_id}",
-            )
-        return run, next((each for each in run["attempts"] if each["run_id"] == run_id), None)
-
-    def _may(self, call: Call, run: Body, level: str) -> bool:
-        if call.caller.name in (run["creator"], run["owner"]["name"]) or self.sandbox.members.is_admin(call.caller):
-            return True
-        if run["run_type"] == "SUBMIT_RUN":
-            return False
-        try:
-            self.sandbox.find(Jobs).allow(call, find_job(self.store, call.dialect, run["job_id"]), level)
-        except ApiError:
-            return False
-        return True
-
-    def _only_task(self, call: Call, run: Body) -> Body:
-        """The one task of a run in the form of Jobs 2.0; other runs have outputs by task alone."""
-        if run["settings"]["format"] != "SINGLE_TASK":
-            raise call.dialect.malformed(MANY_TASKS)
-        return next(iter(latest(run).values()))
-
     def _workspace_id(self) -> int:
         workspace = self.sandbox.members.workspace()
         return int((workspace or {}).get("properties", {}).get("workspaceId") or 0)
@@ -324,19 +206,6 @@ def _checked_parameters(call: Call, settings: Body, wanted: Body) -> dict[str, s
     if unknown:
         raise call.dialect.malformed(f"Job parameters that the job does not define: {', '.join(unknown)}")
     return defaults | given
-
-
-def _wanted(call: Call, run: Body) -> bool:
-    query: dict[str, Any] = call.query
-    over = is_over(run)
-    return not (
-        (query.get("job_id") and str(run["job_id"]) != query["job_id"])
-        or (query.get("active_only") == "true" and over)
-        or (query.get("completed_only") == "true" and not over)
-        or (query.get("run_type") and run["run_type"] != query["run_type"])
-        or run["start_time"] < int(query.get("start_time_from") or 0)
-        or run["start_time"] > int(query.get("start_time_to") or run["start_time"])
-    )
 
 
 def _tasks_to_repair(call: Call, run: Body, wanted: Body) -> set[str]:

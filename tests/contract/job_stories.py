@@ -17,6 +17,9 @@ Value = TypeVar("Value")
 RUNTIME = "16.4.x-cpu-ml-scala2.12"
 NODE = "Standard_DS3_v2"
 FOLDER = "/Shared/stories"
+EXITS = "dbutils.widgets.text('x', 'none')\ndbutils.notebook.exit('got ' + dbutils.widgets.get('x'))\n"
+FAILS = "raise ValueError('no such column')\n"
+SLEEPS = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
 PATIENCE = 90.0  # seconds; a warm process takes 5 to be ready, on a busy machine many more
 
 
@@ -88,3 +91,30 @@ def running_cluster(workspace: WorkspaceClient, name: str) -> Iterator[str]:
         yield made.cluster_id
     finally:
         workspace.clusters.permanent_delete(made.cluster_id)
+
+
+def job_of(workspace: WorkspaceClient, *tasks: Task, **settings: object) -> int:
+    made = workspace.jobs.create(name="a story", tasks=list(tasks), **settings)  # type: ignore[arg-type]  # as given
+    assert made.job_id
+    return made.job_id
+
+
+def start(workspace: WorkspaceClient, job_id: int, **more: object) -> int:
+    run_id = workspace.jobs.run_now(job_id, **more).run_id  # type: ignore[arg-type]  # as given
+    assert run_id
+    return run_id
+
+
+def submitted(workspace: WorkspaceClient, run_name: str, tasks: list[SubmitTask]) -> int:
+    return int(workspace.jobs.submit(run_name=run_name, tasks=tasks).bind()["run_id"])
+
+
+def outputs(workspace: WorkspaceClient, run: Run) -> dict[str, str]:
+    """What the tasks of a run handed back, by task key (the last attempt counts)."""
+    handed = {}
+    for each in run.tasks or []:
+        assert each.run_id
+        output = workspace.jobs.get_run_output(each.run_id)
+        if output.notebook_output and output.notebook_output.result:
+            handed[each.task_key] = output.notebook_output.result
+    return handed

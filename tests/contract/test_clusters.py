@@ -28,7 +28,7 @@ from tests.conftest import LiveSandbox
 from tests.contract.job_stories import NODE, RUNTIME, eventually, one_time, reaches, running_cluster
 from tests.contract.workspace_users import learner, someone
 
-pytestmark = pytest.mark.xdist_group("runs")
+pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(240)]
 
 
 @pytest.fixture
