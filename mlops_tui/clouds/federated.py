@@ -29,8 +29,6 @@ class Federated:
     @classmethod
     def find(cls, file: str, environment: Mapping[str, str]) -> Federated | None:
         """The given file, or what the environment offers; None where it offers nothing."""
-        file = file or environment.get("AZURE_FEDERATED_TOKEN_FILE", "")
-        file = file or environment.get("ARM_OIDC_TOKEN_FILE_PATH", "")
         if file:
             return cls(file=file)
         if token := environment.get("ARM_OIDC_TOKEN", ""):

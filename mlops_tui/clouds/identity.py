@@ -1,7 +1,7 @@
 """Who signs in, and how: one credential for every client of a command, its tokens kept until they run out.
 
-The ways and their settings are those of azure-identity and of the tools people already have: AZURE_… as azure-identity
-reads them, ARM_… as Terraform and the Databricks tools do.
+The project holds what the settings found (ARM_… and AZURE_… among them). The environment is asked only for what CI
+hosts offer beside that, and never for a cloud of our own: such a one must not be shown anybody's real identity.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Identity:
         self.prompt: Prompt | None = None  # shows the device code; whoever has a screen sets it
         self._lock = threading.Lock()
         self._credential: KeepingCredential | None = None
-        self._environment = os.environ if environment is None else environment
-        self._client_id = project.client_id or self._read("ARM_CLIENT_ID", "AZURE_CLIENT_ID")
-        self._tenant_id = project.tenant_id or self._read("ARM_TENANT_ID", "AZURE_TENANT_ID")
-        self._secret = project.client_secret or self._read("ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET")
-        self._federated = Federated.find(project.federated_token_file, self._environment)
+        ambient = (os.environ if environment is None else environment) if cloud.trusts_public_discovery else {}
+        self._client_id = project.client_id
+        self._tenant_id = project.tenant_id
+        self._secret = project.client_secret
+        self._federated = Federated.find(project.federated_token_file, ambient)
         redaction.register(self._secret)
         self.method = self._auto() if project.sign_in == "auto" else project.sign_in
 
@@ -84,10 +84,12 @@ class Identity:
                 self._credential.close()
 
     def _auto(self) -> str:
-        """The first way that is prepared; the Azure CLI's session is the last resort."""
+        """The first way that is prepared; the Azure CLI's session is the last resort, and is for real clouds only."""
         if self._secret:
             return "environment"
-        return "federated" if self._federated else "cli"
+        if self._federated:
+            return "federated"
+        return "cli" if self.cloud.trusts_public_discovery else "environment"
 
     def _make(self) -> TokenCredential:
         makers: dict[str, Callable[[], TokenCredential]] = {
@@ -150,9 +152,6 @@ class Identity:
         missing = [name for name, value in values.items() if not value]
         if missing:
             raise SignInError(f"Signing in this way needs {', '.join(missing)}.", hint=WAYS)
-
-    def _read(self, *names: str) -> str:
-        return next((self._environment[name] for name in names if self._environment.get(name)), "")
 
 
 class KeepingCredential:

@@ -35,15 +35,13 @@ def identity(environment: Mapping[str, str] | None = None, cloud: Cloud = AZURE,
     ("environment", "settings", "method"),
     [
         ({}, {"client_secret": "given-secret"}, "environment"),
-        ({"ARM_CLIENT_SECRET": "s3cret-a"}, {}, "environment"),
-        ({"AZURE_CLIENT_SECRET": "s3cret-b"}, {"federated_token_file": "/x"}, "environment"),
+        ({"ARM_OIDC_TOKEN": "a.b.c"}, {"client_secret": "s3cret-b", "federated_token_file": "/x"}, "environment"),
         ({}, {"federated_token_file": "/x"}, "federated"),
-        ({"AZURE_FEDERATED_TOKEN_FILE": "/x"}, {}, "federated"),
         ({"ARM_OIDC_TOKEN": "a.b.c"}, {}, "federated"),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x?y=z", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t0ken"}, {}, "federated"),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x?y=z"}, {}, "cli"),
         ({}, {}, "cli"),
-        ({"ARM_CLIENT_SECRET": "s3cret-c"}, {"sign_in": "browser"}, "browser"),
+        ({}, {"client_secret": "s3cret-c", "sign_in": "browser"}, "browser"),
         ({}, {"sign_in": "device-code"}, "device-code"),
     ],
 )
@@ -51,6 +49,14 @@ def test_auto_takes_the_first_way_that_is_prepared(
     environment: dict[str, str], settings: dict[str, Any], method: str
 ) -> None:
     assert identity(environment, **settings).method == method
+
+
+def test_a_cloud_of_our_own_is_shown_nobodys_real_identity() -> None:
+    own = local_cloud("https://localhost:1", "/ca.pem")
+    one = identity({"ARM_OIDC_TOKEN": "a.b.c"}, own, tenant_id=TENANT, client_id=CLIENT)
+    assert one.method == "environment", "neither the CI host's token nor `az`"
+    with pytest.raises(SignInError, match="client_secret"):
+        _ = one.credential
 
 
 @pytest.mark.parametrize("method", ["environment", "federated"])
@@ -83,7 +89,7 @@ def test_each_cloud_has_its_own_authority(cloud: Cloud) -> None:
 
 
 def test_the_secret_is_registered_before_anything_can_print_it() -> None:
-    one = identity({"ARM_CLIENT_SECRET": "a-very-secret-secret"})
+    one = identity(client_secret="a-very-secret-secret")
     assert redact("it is a-very-secret-secret") == f"it is {redaction.MASK}"
     assert "a-very-secret" not in repr(one)
 
