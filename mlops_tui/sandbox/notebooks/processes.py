@@ -19,10 +19,10 @@ def forking_is_safe() -> bool:
     return sys.platform == "linux"
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent's thread that made this process ends. Linux; elsewhere an ended pipe must do."""
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Get this signal when the parent's thread that made this process ends. Linux; elsewhere an ended pipe must do."""
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def adopt_orphans() -> None:

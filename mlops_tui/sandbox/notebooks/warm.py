@@ -144,11 +144,12 @@ def _supervise(run: NotebookRun, connection: socket.socket, forking: bool, keep:
 
 
 def main() -> None:
-    die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves no half-made warming behind
+    die_with_parent(signal.SIGTERM)
     os.umask(0o077)
     os.environ |= SINGLE_THREADED | QUIET
-    Warm(forking=sys.argv[1] == "fork").serve()
+    with contextlib.suppress(SystemExit):  # told to end; the supervisors hear it from the end of their sockets
+        Warm(forking=sys.argv[1] == "fork").serve()
     os._exit(0)
 
 
