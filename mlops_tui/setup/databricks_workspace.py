@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspace as Found
@@ -107,7 +108,7 @@ class DatabricksWorkspace:
             [
                 "az extension add --name databricks",
                 f"az databricks workspace create --name {project.databricks_workspace} \\",
-                f"  --resource-group {project.resource_group} --location {project.location} \\",
+                f"  --resource-group {shlex.quote(project.resource_group)} --location {project.location} \\",
                 f"  --sku {project.databricks_sku}",
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import UsageError
@@ -49,10 +50,11 @@ class MlWorkspace:
         """Nothing is made, so nothing is taken away."""
 
     def by_hand(self, project: Project) -> str:
+        group = shlex.quote(project.resource_group)  # it may have brackets
         return "\n".join(
             [
                 "# not needed for training; before the first image is built:",
                 "az extension add --name ml",
-                f"az ml workspace create --name {project.ml_workspace} --resource-group {project.resource_group}",
+                f"az ml workspace create --name {project.ml_workspace} --resource-group {group}",
             ]
         )

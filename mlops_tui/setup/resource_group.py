@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import ConflictError, UsageError
@@ -83,7 +84,7 @@ class ResourceGroup:
         session.forget("resource_group_id")
 
     def by_hand(self, project: Project) -> str:
-        return f"az group create --name {project.resource_group} --location {project.location}"
+        return f"az group create --name {shlex.quote(project.resource_group)} --location {project.location}"
 
 
 def _what(project: Project) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import ForbiddenError, NotFoundError
@@ -102,9 +103,10 @@ class ServicePrincipal:
 
     def by_hand(self, project: Project) -> str:
         subscription = project.subscription_id or "$(az account show --query id --output tsv)"
+        name, role = shlex.quote(project.service_principal), shlex.quote(project.role)
         return "\n".join(
             [
-                f'az ad sp create-for-rbac --name "{project.service_principal}" --role "{project.role}" \\',
+                f"az ad sp create-for-rbac --name {name} --role {role} \\",
                 f'  --scopes "/subscriptions/{subscription}/resourceGroups/{project.resource_group}"',
                 "# keep its output: the next step needs appId, password and tenant",
             ]
