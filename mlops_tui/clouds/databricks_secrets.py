@@ -23,7 +23,7 @@ class Scope:
 
 
 class Secrets:
-    """The scopes of one workspace. A value that is read is registered for redaction before it is returned."""
+    """The scopes of one workspace. A secret that is read is registered for redaction before it is returned."""
 
     def __init__(self, databricks: Databricks) -> None:
         self._databricks = databricks
@@ -62,15 +62,20 @@ class Secrets:
             listed = self._databricks.client.secrets.list_secrets(scope)
             return frozenset(secret.key for secret in listed if secret.key)
 
-    def read(self, scope: str, key: str) -> str | None:
-        """The value; None where there is no such key. Raises ForbiddenError for those who may not read it."""
+    def read(self, scope: str, key: str, known: str = "") -> str | None:
+        """The value; None where there is no such key. Raises ForbiddenError for those who may not read it.
+
+        It is registered as a secret, unless it is what is `known` already: a scope holds ids and names as well, and
+        hiding those would blot them out everywhere.
+        """
         try:
             with speaking_of(f"the secret {scope}/{key}"):
                 answer = self._databricks.client.secrets.get_secret(scope, key)
         except NotFoundError:
             return None
         value = base64.b64decode(answer.value or "").decode("utf-8", "replace")
-        redaction.register(value)
+        if value != known:
+            redaction.register(value)
         return value
 
     def put(self, scope: str, key: str, value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks_secrets import Secrets
-    from mlops_tui.clouds.directory import Directory, Password
+    from mlops_tui.clouds.directory import Password
     from mlops_tui.project import Project
     from mlops_tui.session import Session
     from mlops_tui.steps import Report
@@ -35,9 +36,9 @@ class Passwords:
     lost: tuple[Password, ...]  # all others: their values are nowhere
 
     @classmethod
-    def judge(cls, ours: list[Password], value: str | None) -> Passwords:
-        """Which of `ours` is `value`, as far as its hint and its end tell."""
-        soonest = datetime.now(UTC) + SHORTEST_LIFE
+    def judge(cls, ours: list[Password], value: str | None, margin: timedelta = SHORTEST_LIFE) -> Passwords:
+        """Which of `ours` is `value`, as far as its hint and its end tell; it must live for `margin` at least."""
+        soonest = datetime.now(UTC) + margin
         fitting = [one for one in ours if value and one.hint == value[:HINT_LENGTH] and one.ends > soonest]
         kept = fitting[0] if len(fitting) == 1 else None
         return cls(kept, tuple(one for one in ours if one is not kept))
@@ -68,7 +69,7 @@ class SecretScope:
         if project.key_vault:
             raise UsageError(
                 "A secret scope backed by a Key Vault is not supported yet.",
-                hint="Leave key_vault out of the project file: the scope is then kept by Databricks itself.",
+                hint="Leave databricks.key_vault out of the project file: the scope is then kept by Databricks itself.",
             )
         secrets = _secrets(session)
         values = _values(session)
@@ -78,11 +79,11 @@ class SecretScope:
         if scope.backend != "DATABRICKS":
             raise ConflictError(
                 f"The secret scope {scope.name} is there already, but is backed by {scope.backend}.",
-                hint="Give another name (secret_scope in the project file), or delete that scope if nothing needs it.",
+                hint="Give another name (databricks.secret_scope), or delete that scope if nothing needs it.",
                 link=self.link,
             )
         changes = [Change("keep", _scope_what(project))]
-        for key, held in _held(secrets, project.secret_scope).items():
+        for key, held in _held(secrets, project.secret_scope, values).items():
             if key == CLIENT_SECRET:
                 changes.append(_judge_secret(session, held))
             else:
@@ -165,11 +166,11 @@ def _values(session: Session) -> dict[str, str]:
     }
 
 
-def _held(secrets: Secrets, scope: str) -> dict[str, str | None]:
+def _held(secrets: Secrets, scope: str, values: Mapping[str, str]) -> dict[str, str | None]:
     """What the scope holds for each key, None where it lacks it; read side by side."""
     there = secrets.keys(scope)
     with ThreadPoolExecutor(len(KEYS), thread_name_prefix="secret") as pool:
-        held = pool.map(lambda key: secrets.read(scope, key) if key in there else None, KEYS)
+        held = pool.map(lambda key: secrets.read(scope, key, values.get(key, "")) if key in there else None, KEYS)
         return dict(zip(KEYS, held, strict=True))
 
 
@@ -186,23 +187,31 @@ def _create_scope(secrets: Secrets, project: Project, report: Report) -> None:
     report.log(f"created the secret scope {project.secret_scope}")
 
 
-def _our_passwords(directory: Directory, app_object_id: str, project: Project) -> list[Password]:
-    name = _password_name(project)
-    return [one for one in directory.list_passwords(app_object_id) if one.name == name]
+def _passwords(session: Session, held: str | None) -> Passwords:
+    """Our client secrets of the application, judged by what the scope holds."""
+    project = session.project
+    app_object_id = session.know("app_object_id", "service-principal")
+    listed = session.clients.directory.list_passwords(app_object_id)
+    ours = [one for one in listed if one.name == _password_name(project)]
+    # One that is made for a short life is not renewed each time anew.
+    return Passwords.judge(ours, held, min(SHORTEST_LIFE, timedelta(days=project.secret_days) / 2))
 
 
 def _judge_secret(session: Session, held: str | None) -> Change:
     project = session.project
     what = _key_what(project, CLIENT_SECRET)
-    app_object_id = session.know("app_object_id", "service-principal")
-    passwords = Passwords.judge(_our_passwords(session.clients.directory, app_object_id, project), held)
+    passwords = _passwords(session, held)
     if passwords.kept is None:
         if held is None:
             return Change("create", what, f"a new client secret for {project.secret_days} days")
-        return Change("update", what, "the one there is not ours, or ends within two weeks: a new client secret")
+        return Change("update", what, "the one there is not ours, or ends soon: a new client secret")
     if passwords.lost:
-        return Change("update", what, f"remove {len(passwords.lost)} lost client secrets of the application")
+        return Change("update", what, f"remove {_count(len(passwords.lost), 'lost client secret')} of the application")
     return Change("keep", what, f"ends {passwords.kept.ends:%Y-%m-%d}")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _settle_secret(session: Session, secrets: Secrets, report: Report) -> None:
@@ -213,8 +222,7 @@ def _settle_secret(session: Session, secrets: Secrets, report: Report) -> None:
     project = session.project
     directory = session.clients.directory
     app_object_id = session.know("app_object_id", "service-principal")
-    held = secrets.read(project.secret_scope, CLIENT_SECRET)
-    passwords = Passwords.judge(_our_passwords(directory, app_object_id, project), held)
+    passwords = _passwords(session, secrets.read(project.secret_scope, CLIENT_SECRET))
     if passwords.kept is None:
         made = directory.add_password(app_object_id, _password_name(project), project.secret_days)
         redaction.register(made.value)
