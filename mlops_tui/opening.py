@@ -46,7 +46,8 @@ def open_project(options: Options, start_practice: StartPractice) -> tuple[Proje
         known = ", ".join(["sandbox", *PUBLIC_CLOUDS])
         raise UsageError(f"There is no cloud named {project.cloud!r}.", hint=f"Choose one of: {known}.")
     practice = start_practice()
-    project, resolved = load(options.file, options.environment, options.flags, practice.settings)
+    given = {**practice.settings, "origin": practice.origin}
+    project, resolved = load(options.file, options.environment, options.flags, given)
     return project, resolved, local_cloud(practice.origin, practice.ca_bundle)
 
 

@@ -29,20 +29,26 @@ def practice(tell: Callable[[str], None]) -> Practice:
     from mlops_tui.sandbox import process
 
     folder = folders.sandbox_folder(os.environ)
-    if process.status(folder) is None:
+    address = process.status(folder)
+    if address is None:
         tell("starting the practice cloud on this machine ...")
-    try:
-        address = process.start(folder)
-    except process.SandboxError as error:
-        raise CloudError("The practice cloud did not start.", raw=str(error), hint=_start_hint(folder)) from error
-    tell(f"the practice cloud is up at {address.origin}")
+        try:
+            address = process.start(folder)
+        except process.SandboxError as error:
+            raise CloudError("The practice cloud did not start.", raw=str(error), hint=_start_hint(folder)) from error
+        tell(f"the practice cloud is up at {address.origin}")
     return Practice(address.origin, str(folder / "ca.pem"), _credentials(folder))
 
 
 def known_practice() -> Mapping[str, str] | None:
     """What the practice cloud would give, if it has been started before; starts nothing."""
+    from mlops_tui.sandbox import process
+
     folder = folders.sandbox_folder(os.environ)
-    return _credentials(folder) if (folder / "credentials.json").exists() else None
+    address = process.read_address(folder)
+    if address is None or not (folder / "credentials.json").exists():
+        return None
+    return {**_credentials(folder), "origin": address.origin}
 
 
 def _credentials(folder: Path) -> Mapping[str, str]:

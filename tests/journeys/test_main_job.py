@@ -19,7 +19,7 @@ PUBLISHED = {
 
 def test_up_sets_up_trains_and_names_the_best_run(home: Home) -> None:
     done = home.run("up", "--output", "json", timeout=110)
-    assert done.code == 0, done.err
+    assert done.code == 0, done.out[-3000:] + done.err
     kinds = [event["type"] for event in done.events]
     assert kinds.index("plan_ready") < kinds.index("identified") < kinds.index("runs_compared")
     (compared,) = done.of_type("runs_compared")
@@ -95,7 +95,7 @@ def test_no_secret_is_in_any_output_nor_in_the_data_folder(settled: Home) -> Non
 
 def test_a_sweep_of_ones_own_and_its_log_afterwards(settled: Home) -> None:
     done = settled.run("train", "--grid", "alpha=0.2:0.4:0.2", "--grid", "l1_ratio=0.1", "--output", "json")
-    assert done.code == 0, done.err
+    assert done.code == 0, done.out[-3000:] + done.err
     names = [result["name"] for result in done.of_type("runs_compared")[0]["results"]]
     assert names == ["alpha=0.2,l1_ratio=0.1", "alpha=0.4,l1_ratio=0.1"]
     (number,) = [event["id"] for event in done.of_type("identified") if event["what"] == "job run"]
