@@ -88,8 +88,10 @@ class Fleet:
         def again() -> None:
             if machine:
                 self._machines.give_back(machine, idle)
-            if not self._stopping.is_set():
-                self.start(cluster_id, user)
+            with self._lock:
+                cluster = None if self._stopping.is_set() else self._store.get(KIND, cluster_id)
+                if cluster and cluster["state"] == "RESTARTING":  # else it was terminated or deleted meanwhile
+                    self.start(cluster_id, user)
 
         threading.Thread(target=again, daemon=True).start()
 
