@@ -234,7 +234,8 @@ def _happening(event: ClusterEvent) -> Happening:
     if details and details.reason and details.reason.code:
         text += f" ({details.reason.code.value.lower().replace('_', ' ')})"
     if details and details.current_num_workers is not None and kind == "RUNNING":
-        text += f" with {details.current_num_workers} workers"
+        workers = details.current_num_workers
+        text += f" with {workers} worker{'' if workers == 1 else 's'}"
     return Happening(event.timestamp or 0, kind, text)
 
 

@@ -145,14 +145,17 @@ def _library_what(project: Project, package: str) -> str:
 
 def _in_words(project: Project) -> str:
     spec = project.cluster
-    return f"{spec.spark_version} on {spec.node_type}, stops after {spec.autotermination_minutes} idle minutes"
+    minutes = spec.autotermination_minutes
+    ending = f"stops after {minutes} idle minutes" if minutes else "never stops by itself"
+    return f"{spec.spark_version} on {spec.node_type}, {ending}"
 
 
 def _cost(project: Project) -> str:
     spec = project.cluster
     fewest, most = spec.min_workers + 1, spec.max_workers + 1
     machines = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    return f"{machines} × {spec.node_type} (machines and DBUs) while it runs; nothing while it is stopped"
+    ending = "nothing while it is stopped" if spec.autotermination_minutes else "and it runs until somebody stops it"
+    return f"{machines} × {spec.node_type} (machines and DBUs) while it runs; {ending}"
 
 
 def _packages(project: Project) -> tuple[str, ...]:
@@ -168,7 +171,7 @@ def _choose(found: list[Found], project: Project) -> tuple[Found | None, list[Fo
         ids = ", ".join(cluster.id for cluster in found)
         raise ConflictError(
             f"{len(found)} clusters are named {project.cluster.name}, and none was made by this program: {ids}.",
-            hint="Rename or delete all but one, or give the cluster another name.",
+            hint="Rename or delete all but one, or give ours another name (databricks.cluster.name).",
         )
     return (found[0] if found else None), []
 
@@ -230,7 +233,7 @@ def _check_offer(clusters: Clusters, project: Project) -> None:
         raise UsageError(
             "The cluster cannot be made as the project file has it: " + "; ".join(problems) + ".",
             problems=tuple(problems),
-            hint="Change spark_version or node_type of the cluster in the project file.",
+            hint="Change databricks.cluster.spark_version or databricks.cluster.node_type.",
         )
 
 

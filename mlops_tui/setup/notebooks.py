@@ -55,7 +55,7 @@ class Notebooks:
             if there[path] != "PYTHON":
                 raise ConflictError(
                     f"{path} in the workspace is there already, but is no Python notebook ({there[path].lower()}).",
-                    hint="Move or remove it, or choose another notebook folder.",
+                    hint="Move or remove it, or choose another databricks.notebook_folder.",
                 )
             return "keep" if _same(folder.export(path), sources[path]) else "update"
 

@@ -131,7 +131,7 @@ def _choose(found: list[Job], project: Project) -> tuple[Job | None, list[Job]]:
         ids = ", ".join(str(job.id) for job in found)
         raise ConflictError(
             f"{len(found)} jobs are named {_job_name(project)}, and none was made by this program: {ids}.",
-            hint="Rename or delete all but one, or choose another job_prefix.",
+            hint="Rename or delete all but one, or choose another databricks.job_prefix.",
         )
     return (found[0] if found else None), []
 

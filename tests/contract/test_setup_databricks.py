@@ -351,7 +351,7 @@ def test_killed_before_the_lost_secret_was_removed_the_next_run_removes_it_alone
 
     changes = wizard.plan(SecretScope()).findings["secret-scope"].pending
     assert [(change.action, change.detail) for change in changes] == [
-        ("update", "remove 1 lost client secrets of the application")
+        ("update", "remove 1 lost client secret of the application")
     ]
     assert wizard.apply(SecretScope()).error is None
     assert wizard.passwords() == [kept]
@@ -370,12 +370,20 @@ def test_a_secret_about_to_end_is_renewed_and_others_are_left_alone(wizard: Wiza
 
     [change] = wizard.plan(SecretScope()).findings["secret-scope"].pending
     assert change.action == "update"
-    assert "two weeks" in change.detail
+    assert "ends soon" in change.detail
     assert wizard.apply(SecretScope()).error is None
     after = wizard.passwords()
     assert theirs.key_id in after
     assert len(after) == 2
     assert not {old, ending.key_id} & set(after)
+
+
+def test_a_secret_made_for_a_few_days_is_not_renewed_each_time(
+    project: Project, hired: Callable[[Project], Wizard]
+) -> None:
+    wizard = hired(replace(project, secret_days=5))
+    assert wizard.apply(SecretScope()).error is None
+    assert wizard.plan(SecretScope()).pending == 0
 
 
 def test_a_changed_value_in_the_scope_is_put_right(wizard: Wizard) -> None:
