@@ -6,6 +6,7 @@ runs end as INTERNAL_ERROR, queued ones go on.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.sandbox import run_states
 from mlops_tui.sandbox.alarms import Alarms
 from mlops_tui.sandbox.api import Body
-from mlops_tui.sandbox.execution import OUTPUT, Execution
+from mlops_tui.sandbox.execution import OUTPUT, Execution, output_file
 from mlops_tui.sandbox.fleet import now_ms
 from mlops_tui.sandbox.run_states import Ending, end, is_over, succeeded
 from mlops_tui.sandbox.settling import iterations, latest, new_attempt, settle, spec_of
@@ -157,6 +158,8 @@ class Scheduler:
                 self._store.delete(ATTEMPT, run_key(attempt["run_id"]))
                 self._store.delete(OUTPUT, str(attempt["run_id"]))
             self._store.delete(RUN, run_key(run["run_id"]))
+        for attempt in run["attempts"]:
+            shutil.rmtree(output_file(self._store.folder, attempt["run_id"]).parent, ignore_errors=True)
 
     def running(self, run_id: int, attempt_id: int, details: Body) -> None:
         """Told by the execution: the notebook is about to start."""

@@ -273,7 +273,7 @@ def test_a_package_that_is_not_there_fails_the_task(workspace: WorkspaceClient) 
     assert result(by_key["fine"]) == "SUCCESS"
 
 
-def test_runs_are_listed_in_pages_and_filtered(workspace: WorkspaceClient) -> None:
+def test_runs_are_listed_in_pages_and_filtered(workspace: WorkspaceClient, live: LiveSandbox) -> None:
     path = notebook(workspace, "exits", EXITS)
     job_id = job_of(workspace, task(path), max_concurrent_runs=10)
     started = [start(workspace, job_id) for _ in range(5)]
@@ -283,7 +283,10 @@ def test_runs_are_listed_in_pages_and_filtered(workspace: WorkspaceClient) -> No
     assert listed == started[::-1]
     assert not list(workspace.jobs.list_runs(job_id=job_id, active_only=True))
     assert len(list(workspace.jobs.list_runs(job_id=job_id, completed_only=True))) == 5
+    (gone,) = workspace.jobs.get_run(started[0]).tasks or []
+    assert (live.folder / "runs" / str(gone.run_id)).exists()
     workspace.jobs.delete_run(started[0])
+    assert not (live.folder / "runs" / str(gone.run_id)).exists()
     assert len(list(workspace.jobs.list_runs(job_id=job_id))) == 4
     with pytest.raises(ResourceDoesNotExist, match=f"Run {started[0]} does not exist"):
         workspace.jobs.get_run(started[0])
