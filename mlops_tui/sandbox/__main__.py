@@ -17,7 +17,7 @@ def main() -> None:
 
     import uvicorn
 
-    from mlops_tui.sandbox import certificates
+    from mlops_tui.sandbox import certificates, idle
     from mlops_tui.sandbox.process import Address, write_address
     from mlops_tui.sandbox.sandbox import Sandbox
     from mlops_tui.sandbox.server import application
@@ -25,6 +25,7 @@ def main() -> None:
     _, certificate, key = certificates.ensure(folder)
     sandbox = Sandbox(folder, f"https://localhost:{port}")
     write_address(folder, Address(port, os.getpid()))
+    idle.watch(sandbox)
     uvicorn.run(
         application(sandbox),
         host="127.0.0.1",

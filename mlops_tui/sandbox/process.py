@@ -23,7 +23,6 @@ from typing import Any
 
 START_TIMEOUT = 60.0  # seconds until a started sandbox answers; it takes about two
 STOP_TIMEOUT = 10.0
-IDLE_STOP = 4 * 3600  # seconds without a request after which a sandbox with nothing running stops by itself
 
 
 class SandboxError(Exception):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # These change nothing: sign-in and search are POSTs by protocol.
-READS_BY_POST = ("/oauth2/v2.0/", "/runs/search", "/experiments/search", "/registered-models/search", "/getByIds")
+READS_BY_POST = ("/oauth2/", "/runs/search", "/experiments/search", "/registered-models/search", "/getByIds")
 
 
 def is_write(method: str, path: str) -> bool:
@@ -27,6 +27,7 @@ class RequestLog:
         self._file = path.open("a", buffering=1)
         self._lock = threading.Lock()
         self._lines: list[dict[str, Any]] = []
+        self.last_at = time.time()  # of the last request, or of our start
 
     def add(self, method: str, path: str, status: int, caller: str, seconds: float, agent: str) -> None:
         line: dict[str, Any] = {
@@ -40,6 +41,7 @@ class RequestLog:
             "write": is_write(method, path),
         }
         with self._lock:
+            self.last_at = line["at"]
             line["seq"] = len(self._lines) + 1
             self._lines.append(line)
             self._file.write(json.dumps(line) + "\n")

@@ -127,15 +127,19 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     """A home of the test's own."""
     made = Home(tmp_path)
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home in which `up` has run once: for the stories that come after."""
     made = Home(tmp_path_factory.mktemp("settled"))
-    done = made.run("up", "--output", "json", timeout=110)
-    assert done.code == 0, done.out[-3000:] + done.err
-    yield made
-    made.close()
+    try:
+        done = made.run("up", "--output", "json", timeout=110)
+        assert done.code == 0, done.out[-3000:] + done.err
+        yield made
+    finally:
+        made.close()
