@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,25 @@ from typing import Any
 READS_BY_POST = ("/oauth2/", "/runs/search", "/experiments/search", "/registered-models/search", "/getByIds")
 
 
+KEPT = 50_000  # requests in memory
+LARGEST_FILE = 20_000_000  # bytes; a longer file begins anew at the next start
+
+
 def is_write(method: str, path: str) -> bool:
     return method not in ("GET", "HEAD", "OPTIONS") and not any(part in path for part in READS_BY_POST)
 
 
 class RequestLog:
-    """Kept in memory for the life of the process and appended to a file, one JSON line each."""
+    """The latest in memory, and all appended to a file, one JSON line each."""
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
+        if path.stat().st_size > LARGEST_FILE:
+            path.write_bytes(b"")
         self._file = path.open("a", buffering=1)
         self._lock = threading.Lock()
-        self._lines: list[dict[str, Any]] = []
+        self._lines: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._count = 0
         self.last_at = time.time()  # of the last request, or of our start
 
     def add(self, method: str, path: str, status: int, caller: str, seconds: float, agent: str) -> None:
@@ -42,13 +50,14 @@ class RequestLog:
         }
         with self._lock:
             self.last_at = line["at"]
-            line["seq"] = len(self._lines) + 1
+            self._count += 1
+            line["seq"] = self._count
             self._lines.append(line)
             self._file.write(json.dumps(line) + "\n")
 
     def list(self, since: int = 0, writes_only: bool = False) -> list[dict[str, Any]]:
         with self._lock:
-            lines = self._lines[since:]
+            lines = [line for line in self._lines if line["seq"] > since]
         return [line for line in lines if line["write"] or not writes_only]
 
     def close(self) -> None:
