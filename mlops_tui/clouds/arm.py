@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlops_tui import __version__
 from mlops_tui.clouds.patience import transport_options
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.clouds.identity import Identity
 
-AClient = TypeVar("AClient")
+
+class Opens(Protocol):
+    """What all the SDKs' clients can do."""
+
+    def __enter__(self) -> Any: ...
+
+
+AClient = TypeVar("AClient", bound=Opens)
 
 
 class Arm:
@@ -86,7 +93,9 @@ class Arm:
     def _once(self, kind: str, subscription_id: str, make: Callable[[], AClient]) -> AClient:
         with self._lock:
             if (kind, subscription_id) not in self._made:
-                self._made[kind, subscription_id] = make()
+                made = make()
+                made.__enter__()  # open now: threads that open it together would each make a session, and lose one
+                self._made[kind, subscription_id] = made
             client: AClient = self._made[kind, subscription_id]
             return client
 

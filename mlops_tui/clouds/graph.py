@@ -36,6 +36,7 @@ class Graph:
             ],
             **options,
         )
+        self._client.__enter__()  # open now: threads that open it together would each make a session, and lose one
 
     def call(self, method: str, path: str, body: Entity | None = None, **params: str) -> Entity:
         """One call; `path` follows /v1.0. An answer without a body is an empty entity."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
 import os
 import threading
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.project import Project
 
+logging.getLogger("azure").addHandler(logging.NullHandler())  # its errors are ours to tell, once, and not on stderr
 EARLY = 300.0  # seconds before its end that a token is no longer given out
 CLI_SECONDS = 30  # `az` on a slow machine
 DEVICE_CODE = "To sign in, open {url} in any browser and enter the code {code}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -238,6 +239,7 @@ def _stop_when_asked_for_the_workspace(session: Session, event: Event) -> None:
 
 
 def test_a_wrong_secret_is_told_as_such_and_never_repeated(azure: Azure) -> None:
+    assert logging.getLogger("azure.identity").hasHandlers(), "else Python writes the SDK's warnings to stderr"
     with pytest.raises(SignInError) as caught:
         azure.plan(client_secret="not-the-secret-1")
     error = caught.value
