@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sqlite3
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,9 @@ def _serve(app: Any, socket_path: Path) -> None:
 def _end_with_the_sandbox(socket_path: Path) -> None:
     while os.read(0, 1024):
         pass
-    shutil.rmtree(socket_path.parent, ignore_errors=True)
+    socket_path.unlink(missing_ok=True)
+    with suppress(OSError):  # our own folder has more in it, one that was made for the socket has not
+        socket_path.parent.rmdir()
     os._exit(0)
 
 

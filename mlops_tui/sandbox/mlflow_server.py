@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from mlops_tui.sandbox.api import ApiError, Body
 
 START_TIMEOUT = 90.0  # seconds; it takes about five, three times that on a busy machine
 ANSWER_TIMEOUT = 60.0
+SOCKET_PATH_LIMIT = 100  # bytes; macOS takes 103, Linux 107
 
 
 class MlflowServerError(Exception):
@@ -73,7 +74,7 @@ class MlflowServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
-        shutil.rmtree(self._socket.parent, ignore_errors=True)
+        _remove(self._socket)
 
     def forget(self) -> None:
         """Stop it and remove all that it has recorded."""
@@ -111,7 +112,7 @@ class MlflowServer:
             connection.close()
             raise MlflowServerError(f"MLflow's server broke off: {error}") from error
         with self._lock:
-            if connection.socket_path == self._socket:
+            if connection.process is self._process:
                 self._idle.append(connection)
                 return
         connection.close()
@@ -120,7 +121,8 @@ class MlflowServer:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
             with self._lock:
-                process, connection = self._process, _Connection(self._socket)
+                process = self._process
+                connection = _Connection(self._socket, process)
             try:
                 connection.connect()
             except OSError:
@@ -137,10 +139,10 @@ class MlflowServer:
         for connection in self._idle:
             connection.close()
         self._idle = []
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()  # of the one that has died
-        # Not in our own folder: a Unix socket's path may have 104 characters at most, and that folder is the user's.
-        self._socket = Path(tempfile.mkdtemp(prefix="mlops-tui-")) / "mlflow"
+        if self._process is not None and self._process.stdin is not None:  # one that has died
+            self._process.stdin.close()
+            _remove(self._socket)
+        self._socket = self._socket_path()
         # What the sandbox was started with must not turn the server into a client of itself.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "_MLFLOW_", "DATABRICKS_"))}
         log_path = self.folder / "server.log"
@@ -155,6 +157,14 @@ class MlflowServer:
                 cwd=self.folder,
             )
 
+    def _socket_path(self) -> Path:
+        """In our folder, or in one of the system's where our path is longer than a socket's may be."""
+        path = self.folder / "socket"
+        if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
+            return Path(tempfile.mkdtemp(prefix="mlops-tui-")) / "socket"
+        path.unlink(missing_ok=True)  # left by one that was killed
+        return path
+
     def _last_lines(self) -> str:
         path = self.folder / "server.log"
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
@@ -164,11 +174,19 @@ class MlflowServer:
 class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket. The standard library's client costs a fifth of httpx per call."""
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, process: subprocess.Popen[bytes] | None) -> None:
         super().__init__("localhost", timeout=ANSWER_TIMEOUT)
         self.socket_path = socket_path
+        self.process = process  # the one that it leads to
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self.socket_path))
+
+
+def _remove(path: Path) -> None:
+    """The socket, and its folder where nothing else is in it."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()

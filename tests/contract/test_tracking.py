@@ -243,6 +243,18 @@ def test_the_server_remembers_over_a_kill_and_starts_again_by_itself(server: Mlf
     assert not server.folder.exists()
 
 
+def test_a_folder_too_deep_for_a_socket_will_do(tmp_path: Path) -> None:
+    server = MlflowServer(tmp_path / "/".join(["a-long-name"] * 10))
+    try:
+        assert server.call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1}) == {}
+        place = server._socket.parent
+        assert not place.is_relative_to(tmp_path)
+        assert place.stat().st_mode & 0o077 == 0
+    finally:
+        server.stop()
+    assert not place.exists()
+
+
 def test_a_server_that_cannot_start_says_why(server: MlflowServer) -> None:
     server.folder.mkdir(parents=True)
     (server.folder / "mlflow.sqlite").write_text("this is no database, " * 100)
