@@ -45,7 +45,7 @@ class Pipe:
 
     def until_end_of(self, request_id: str) -> tuple[list[dict[str, Any]], int]:
         """The events of this request and its exit code."""
-        events = []
+        events: list[dict[str, Any]] = []
         for message in self.messages():
             if message["request"] == request_id and "exit_code" in message:
                 return events, message["exit_code"]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mlops_tui.events import LogLine
+from mlops_tui.events import Event, LogLine
 from mlops_tui.steps import Emit
 from mlops_tui.stream import Stream
 
@@ -31,7 +31,7 @@ def test_a_defect_reaches_the_reader_after_the_events_before_it() -> None:
         emit(line("before"))
         raise ZeroDivisionError("a defect")
 
-    seen = []
+    seen: list[Event] = []
     with pytest.raises(ZeroDivisionError, match="a defect"):
         seen.extend(Stream(work))
     assert len(seen) == 1
@@ -67,7 +67,7 @@ def test_an_interrupted_reader_goes_on_where_it_stopped() -> None:
         return 0
 
     stream = Stream(work)
-    seen = []
+    seen: list[Event] = []
     for event in stream:
         seen.append(event)
         break  # Ctrl+C leaves the loop just so
