@@ -16,6 +16,7 @@ from mlops_tui.sandbox.machines import Machine, Machines
 from mlops_tui.sandbox.paging import page, slice_page, whole_number
 from mlops_tui.sandbox.permissions import Permissions
 from mlops_tui.sandbox.runtimes import NODE_TYPES, ZONES, check_specification, describe, spark_versions
+from mlops_tui.sandbox.tracking import Tracking
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
@@ -42,9 +43,16 @@ class Clusters(Service):
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
-        machines = Machines(sandbox.folder / "clusters", lambda folder, name: type(self).cluster_factory(folder, name))
+        machines = Machines(sandbox.folder / "clusters", self._machine)
         self._serverless_lock = threading.Lock()
         self.fleet = Fleet(self.store, machines, self._running)
+
+    def _machine(self, folder: Path, name: str) -> Machine:
+        """A new warm process; whoever runs notebooks will track them, so MLflow gets ready beside it."""
+        factory = type(self).cluster_factory
+        if factory is warm_process:
+            self.sandbox.find(Tracking).warm_up()
+        return factory(folder, name)
 
     def routes(self) -> list[Endpoint]:
         posts: dict[str, Handler] = {

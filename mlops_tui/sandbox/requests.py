@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 # These change nothing: sign-in and search are POSTs by protocol.
-READS_BY_POST = ("/oauth2/", "/runs/search", "/experiments/search", "/registered-models/search", "/getByIds")
+READS_BY_POST = (
+    "/oauth2/",
+    "/runs/search",
+    "/experiments/search",
+    "/registered-models/search",
+    "/logged-models/search",
+    "/getByIds",
+)
 
 
 KEPT = 50_000  # requests in memory
