@@ -22,6 +22,7 @@ class Practice:
     settings: Mapping[str, str]  # tenant_id, client_id, client_secret, subscription_id
 
 
+NEEDS_PERSON = ("browser", "device-code")  # ways of signing in
 StartPractice = Callable[[], Practice]
 
 
@@ -32,6 +33,7 @@ class Options:
     file: Path | None
     environment: Mapping[str, str]
     flags: Mapping[str, str]
+    somebody_there: bool = True  # a person sees what is told while the command works
 
 
 def open_project(options: Options, start_practice: StartPractice) -> tuple[Project, Resolved, Cloud]:
@@ -52,6 +54,17 @@ def open_project(options: Options, start_practice: StartPractice) -> tuple[Proje
 
 
 def open_session(options: Options, start_practice: StartPractice) -> Session:
-    """As open_project, with nothing called yet but the practice cloud started."""
-    project, _, cloud = open_project(options, start_practice)
+    """As open_project, with nothing called yet but the practice cloud started.
+
+    A browser or a device code needs a person. Where nobody is there, only the flag --sign-in can ask for one: whoever
+    typed it is there after all. From a file or a variable it is a UsageError, so that no CI job waits for minutes.
+    """
+    project, resolved, cloud = open_project(options, start_practice)
+    if project.sign_in in NEEDS_PERSON and not options.somebody_there and "sign_in" not in options.flags:
+        raise UsageError(
+            f"Signing in by {project.sign_in} needs a person, and this command runs without one.",
+            problems=(f"azure.sign_in = {project.sign_in} (from {resolved.entries['sign_in'].source})",),
+            hint=f"If somebody is there all the same, say so: --sign-in {project.sign_in}. In CI, choose another: "
+            "--sign-in environment (ARM_TENANT_ID, ARM_CLIENT_ID, ARM_CLIENT_SECRET) or --sign-in federated.",
+        )
     return Session(project, cloud)

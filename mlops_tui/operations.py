@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_tui import __version__
 from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
 from mlops_tui.errors import Interrupted, MlopsError, UsageError
-from mlops_tui.events import CommandFinished, CommandStarted, Problem, RunsListed
+from mlops_tui.events import CommandFinished, CommandStarted, LogLine, Problem, RunsListed
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -98,8 +98,12 @@ def cancel_run(session: Session, emit: Emit, run: str) -> str:
 
 
 def perform(command: str, session: Session, work: Work, show: Emit) -> int:
-    """Do `work` between a CommandStarted and a CommandFinished; the exit code. Errors end as cards, never as traces."""
+    """Do `work` between a CommandStarted and a CommandFinished; the exit code. Errors end as cards, never as traces.
+
+    Where signing in takes a person (a device code), what they must do comes as a LogLine of the source "sign-in".
+    """
     emit = Sequencer(show)
+    session.prompt = lambda text: emit(LogLine(source="sign-in", text=text))
     started = time.monotonic()
     project = session.project
     emit(CommandStarted(command=command, cloud=session.cloud.name, project=project.name, version=__version__))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 Ask = Callable[[Callable[[], bool]], bool]
+Prompt = Callable[[str], None]
 
 
 def _nobody(question: Callable[[], bool]) -> bool:
@@ -29,6 +30,7 @@ class Session:
         self.cloud = cloud
         self.cancelled = threading.Event()
         self.ask: Ask = _nobody  # asks whoever sits there, on the thread that talks to them
+        self.prompt: Prompt | None = None  # tells them what signing in takes; set before the clients are made
         self._lock = threading.RLock()
         self._known: dict[str, str] = {}
         self._clients: Clients | None = None
@@ -40,7 +42,7 @@ class Session:
             if self._clients is None:
                 from mlops_tui.clouds.clients import Clients
 
-                self._clients = Clients(self.project, self.cloud)
+                self._clients = Clients(self.project, self.cloud, self.prompt)
             return self._clients
 
     def learn(self, name: str, value: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_tui.clouds import preload
-from mlops_tui.clouds.identity import Identity
+from mlops_tui.clouds.identity import Identity, Prompt
 from mlops_tui.clouds.patience import trust
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ AClient = TypeVar("AClient")
 class Clients:
     """One identity on one cloud. Making it calls nothing; a service's SDK is imported by its first use."""
 
-    def __init__(self, project: Project, cloud: Cloud) -> None:
+    def __init__(self, project: Project, cloud: Cloud, prompt: Prompt | None = None) -> None:
         trust(cloud)
         preload.in_background()
         self.project = project
         self.cloud = cloud
-        self.identity = Identity(project, cloud)
+        self.identity = Identity(project, cloud, prompt=prompt)
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
         self._closing: list[Callable[[], None]] = []

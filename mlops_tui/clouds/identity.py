@@ -50,9 +50,16 @@ class Caller:
 class Identity:
     """The credential that the project's settings and the environment lead to. Nothing is called before a token is."""
 
-    def __init__(self, project: Project, cloud: Cloud, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        cloud: Cloud,
+        environment: Mapping[str, str] | None = None,
+        prompt: Prompt | None = None,
+    ) -> None:
+        """`prompt` shows the device code to whoever is there; None where nobody is."""
         self.cloud = cloud
-        self.prompt: Prompt | None = None  # shows the device code; whoever has a screen sets it
+        self._prompt = prompt
         self._lock = threading.Lock()
         self._credential: KeepingCredential | None = None
         ambient = (os.environ if environment is None else environment) if cloud.trusts_public_discovery else {}
@@ -134,9 +141,9 @@ class Identity:
         from azure.identity import DeviceCodeCredential
 
         def show(url: str, code: str, _: object) -> None:
-            if self.prompt is None:
+            if self._prompt is None:
                 raise SignInError("A device code needs a person, and nobody is there to read it.", hint=WAYS)
-            self.prompt(DEVICE_CODE.format(url=url, code=code))
+            self._prompt(DEVICE_CODE.format(url=url, code=code))
 
         return DeviceCodeCredential(prompt_callback=show, **self._tenant(), **self._options())
 

@@ -29,10 +29,10 @@ def project_options(command: F) -> F:
     ) -> None:
         flags = {name: str(given.pop(f"set_{name}")) for name in _FLAGS if given[f"set_{name}"] is not None}
         rest = {name: value for name, value in given.items() if not name.startswith("set_")}
-        interactive = not non_interactive and sys.stdin.isatty() and sys.stdout.isatty()
+        interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
         name = click.get_current_context().info_name or ""
-        options = Options(project_file, os.environ, flags)
-        command(Invocation(name, options, output, interactive and output == "text"), *args, **rest)
+        options = Options(project_file, os.environ, flags, somebody_there=interactive)
+        command(Invocation(name, options, output, interactive), *args, **rest)
 
     decorated: Any = with_invocation
     for setting in reversed(SETTINGS):

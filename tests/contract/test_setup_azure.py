@@ -434,7 +434,7 @@ def test_a_person_signs_in_by_device_code_and_is_asked_once(azure: Azure) -> Non
 
     signed_in = {"client_id": "", "client_secret": "", "sign_in": "device-code"}
     with azure.session(**signed_in) as session:
-        session.clients.identity.prompt = approve
+        session.prompt = approve
         plan = azure.engine(session).plan()
         assert session.know("caller_name", "sign-in") == "learner@sandbox.example"
     assert plan.pending == 6
