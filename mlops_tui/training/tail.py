@@ -83,7 +83,7 @@ class Follower:
         calls += [
             _Call(pool.submit(log.read), self._teller(name)) for name, log in self._segments.items() if not log.ended
         ]
-        if now >= self._cluster_due and not self._seen:
+        if now >= self._cluster_due and not self._seen and self._session.knows("cluster_id"):
             self._cluster_due = now + CLUSTER_EVERY
             calls.append(_Call(pool.submit(self._read_cluster), self._tell_cluster))
         if now >= self._metrics_due:

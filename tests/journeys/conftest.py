@@ -133,7 +133,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
         made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home in which `up` has run once: for the stories that come after."""
     made = Home(tmp_path_factory.mktemp("settled"))

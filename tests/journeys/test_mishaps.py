@@ -158,7 +158,7 @@ def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(hom
     assert home.run("sandbox", "start").code == 0
     after = home.run("logs", number, "--follow", "--output", "json")
     assert after.code == 1
-    assert {state["state"] for state in after.of_type("run_state")} >= {"failed"}
+    assert {state["state"] for state in after.of_type("run_state")} >= {"failed"}, after.out[-3000:] + after.err
     lines = [event["text"] for event in after.of_type("log_line") if event["text"].startswith("line ")]
     assert "line 3" in lines
     (home.folder / "mlops.toml").unlink()
@@ -170,15 +170,16 @@ def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(home: Home) -> None
     notebooks(home, SLOW)
     with home.start("up", "--output", "json") as running:
         assert running.stdout is not None
-        events = []
+        events, pressed = [], False
         for line in running.stdout:
             events.append(json.loads(line))
-            if events[-1].get("text") == "line 2":
+            if not pressed and events[-1].get("text") == "line 2":
+                pressed = True
                 running.send_signal(signal.SIGINT)
         code = running.wait(30)
     assert code == 130
     (number,) = [event["id"] for event in events if event["type"] == "identified" and event["what"] == "job run"]
-    assert any(number in event["error"]["hint"] for event in events if event["type"] == "problem")
+    assert any(number in event["error"]["hint"] for event in events if event["type"] == "problem"), events[-5:]
     time.sleep(1)
     assert home.run("cancel", number).code == 0
     ended = home.run("logs", number, "--follow", "--output", "json")

@@ -64,7 +64,10 @@ def pipe(settled: Home) -> Iterator[Pipe]:
     made = Pipe(settled)
     yield made
     made.process.kill()
-    made.process.communicate()
+    made.process.wait(10)
+    for stream in (made.process.stdin, made.process.stdout, made.process.stderr):
+        assert stream is not None
+        stream.close()
 
 
 def test_requests_are_answered_by_events_that_survive_json(pipe: Pipe) -> None:
