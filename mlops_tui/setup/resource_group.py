@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import ConflictError, UsageError
+from mlops_tui.errors import ConflictError, ForbiddenError, UsageError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks
 from mlops_tui.setup.waiting import finish
@@ -42,7 +42,10 @@ class ResourceGroup:
                 hint="Up to 90 letters, digits, and -_.() are allowed; the last must not be a dot.",
             )
         subscription_id = session.know("subscription_id", "sign-in")
-        found = session.clients.groups.get(subscription_id, project.resource_group)
+        try:
+            found = session.clients.groups.get(subscription_id, project.resource_group)
+        except ForbiddenError as error:
+            raise _not_shown(session, subscription_id, error) from error
         if found is None:
             session.forget("resource_group_id")
             scope = f"/subscriptions/{subscription_id}"
@@ -89,6 +92,21 @@ class ResourceGroup:
 
 def _what(project: Project) -> str:
     return f"resource group {project.resource_group}"
+
+
+def _not_shown(session: Session, subscription_id: str, error: ForbiddenError) -> ForbiddenError:
+    """Azure does not tell the two cases apart to whoever has no role on the subscription."""
+    what, scope = _what(session.project), f"/subscriptions/{subscription_id}"
+    caller = session.know("caller_id", "sign-in")
+    return ForbiddenError(
+        f"The {what} is not there, or this account has no role on it.",
+        hint="If it is there, ask an owner for the role Contributor on it. If not, let somebody who may make it run "
+        "`mlops-tui setup`, or ask for the role on the whole subscription: az role assignment create "
+        f'--assignee-object-id "{caller}" --role "Contributor" --scope "{scope}"',
+        link=error.link,
+        raw=error.raw,
+        code=error.code,
+    )
 
 
 def _plain(location: str) -> str:

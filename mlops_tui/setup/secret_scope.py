@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_tui import redaction
-from mlops_tui.errors import CloudError, ConflictError, UsageError
+from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, UsageError
 from mlops_tui.events import Action, Change
+from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 CLIENT_SECRET = "client_secret"  # noqa: S105 (a key's name)
-KEYS = ("tenant_id", "client_id", CLIENT_SECRET, "subscription_id", "resource_group", "workspace_name")
+OF_THE_APPLICATION = ("client_id", CLIENT_SECRET)  # keys that only the directory can tell
+KEYS = ("tenant_id", *OF_THE_APPLICATION, "subscription_id", "resource_group", "workspace_name")
 SHORTEST_LIFE = timedelta(days=14)  # a client secret that ends sooner is renewed
 HINT_LENGTH = 3  # Entra shows the first three characters of a client secret, and never the rest
 
@@ -71,9 +73,13 @@ class SecretScope:
                 "A secret scope backed by a Key Vault is not supported yet.",
                 hint="Leave databricks.key_vault out of the project file: the scope is then kept by Databricks itself.",
             )
+        if session.knows(UNSEEN) and not session.knows("databricks_host"):
+            raise _cannot_fill(project, "The workspace is still to be made")
         secrets = _secrets(session)
         values = _values(session)
         scope = secrets.scope(project.secret_scope)
+        if scope is None and session.knows(UNSEEN):
+            raise _cannot_fill(project, "The scope is not there, or this account may not read it")
         if scope is None:
             return Finding(self.wanted(project))
         if scope.backend != "DATABRICKS":
@@ -82,14 +88,13 @@ class SecretScope:
                 hint="Give another name (databricks.secret_scope), or delete that scope if nothing needs it.",
                 link=self.link,
             )
-        changes = [Change("keep", _scope_what(project))]
-        for key, held in _held(secrets, project.secret_scope, values).items():
-            if key == CLIENT_SECRET:
-                changes.append(_judge_secret(session, held))
-            else:
-                action: Action = "create" if held is None else "keep" if held == values[key] else "update"
-                changes.append(Change(action, _key_what(project, key)))
-        return Finding(tuple(changes))
+        if session.knows(UNSEEN):
+            changes = _compare_unseen(session, secrets, values)
+        else:
+            held = _held(secrets, project.secret_scope, KEYS, values)
+            changes = [_compare(project, key, held[key], values[key]) for key in values]
+            changes.insert(KEYS.index(CLIENT_SECRET), _judge_secret(session, held[CLIENT_SECRET]))
+        return Finding((Change("keep", _scope_what(project)), *changes))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         project = session.project
@@ -156,22 +161,59 @@ def _password_name(project: Project) -> str:
 
 
 def _values(session: Session) -> dict[str, str]:
-    """What the keys must hold, the client secret aside."""
+    """What the keys must hold, the client secret aside; where the directory is closed to us, the client id, too."""
+    client_id = {} if session.knows(UNSEEN) else {"client_id": session.know("app_id", "service-principal")}
     return {
         "tenant_id": session.know("tenant_id", "sign-in"),
-        "client_id": session.know("app_id", "service-principal"),
+        **client_id,
         "subscription_id": session.know("subscription_id", "sign-in"),
         "resource_group": session.project.resource_group,
         "workspace_name": session.project.ml_workspace,
     }
 
 
-def _held(secrets: Secrets, scope: str, values: Mapping[str, str]) -> dict[str, str | None]:
+def _held(secrets: Secrets, scope: str, keys: Collection[str], values: Mapping[str, str]) -> dict[str, str | None]:
     """What the scope holds for each key, None where it lacks it; read side by side."""
     there = secrets.keys(scope)
-    with ThreadPoolExecutor(len(KEYS), thread_name_prefix="secret") as pool:
-        held = pool.map(lambda key: secrets.read(scope, key, values.get(key, "")) if key in there else None, KEYS)
-        return dict(zip(KEYS, held, strict=True))
+    with ThreadPoolExecutor(len(keys), thread_name_prefix="secret") as pool:
+        held = pool.map(lambda key: secrets.read(scope, key, values.get(key, "")) if key in there else None, keys)
+        return dict(zip(keys, held, strict=True))
+
+
+def _compare(project: Project, key: str, held: str | None, value: str) -> Change:
+    action: Action = "create" if held is None else "keep" if held == value else "update"
+    return Change(action, _key_what(project, key))
+
+
+def _compare_unseen(session: Session, secrets: Secrets, values: Mapping[str, str]) -> list[Change]:
+    """The keys, for a caller who may not read the directory: its two must be there, whatever they hold.
+
+    They are not even read: a build that runs on what others have set up has no business with them. Raises
+    ForbiddenError where one is missing.
+    """
+    project = session.project
+    missing = [key for key in OF_THE_APPLICATION if key not in secrets.keys(project.secret_scope)]
+    if missing:
+        raise _cannot_fill(project, f"It lacks {' and '.join(missing)}")
+    unseen = session.know(UNSEEN, "service-principal")
+    held = _held(secrets, project.secret_scope, values, values)
+    changes = []
+    for key in KEYS:
+        kept = Change("keep", _key_what(project, key), unseen)
+        changes.append(_compare(project, key, held[key], values[key]) if key in held else kept)
+    return changes
+
+
+def _cannot_fill(project: Project, why: str) -> ForbiddenError:
+    """For those without the directory: they can neither look the application up nor make a client secret."""
+    return ForbiddenError(
+        f"Not allowed: fill the {_scope_what(project)}. {why}, and this account may not read the directory, where "
+        f"the client id and secret of {project.service_principal} come from.",
+        hint="Let somebody who may register applications run `mlops-tui setup` once; this account can do the rest. If "
+        "the scope is there, they must let this account read it: databricks secrets put-acl "
+        f"{shlex.quote(project.secret_scope)} YOUR_CLIENT_ID READ",
+        link=SecretScope.link,
+    )
 
 
 def _create_scope(secrets: Secrets, project: Project, report: Report) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+UNSEEN = "directory_unseen"  # what the session knows where the caller may not read the directory: how plans put it
 
 
 class ServicePrincipal:
@@ -47,7 +48,8 @@ class ServicePrincipal:
         except ForbiddenError:
             if not session.knows("resource_group_id"):
                 raise
-            return self._unseen(project)
+            return self._unseen(session)
+        session.forget(UNSEEN)
         principal_id = directory.find_principal(application.app_id) if application else None
         known = {
             "app_id": application.app_id if application else None,
@@ -112,13 +114,14 @@ class ServicePrincipal:
             ]
         )
 
-    def _unseen(self, project: Project) -> Finding:
+    def _unseen(self, session: Session) -> Finding:
         """What there is to say where the directory is closed to the caller, as it is to most programs.
 
         Training and looking need nothing from it, so that this must not stop a build that runs on what others set up.
         """
         detail = "not checked: this account may not read the directory"
-        return Finding(tuple(Change("keep", change.what, detail) for change in self.wanted(project)))
+        session.learn(UNSEEN, detail)
+        return Finding(tuple(Change("keep", change.what, detail) for change in self.wanted(session.project)))
 
     def _compare_assignment(self, session: Session, principal_id: str | None) -> Change:
         project, roles = session.project, session.clients.roles
