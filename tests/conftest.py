@@ -10,8 +10,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 @dataclass
@@ -24,10 +28,43 @@ class LiveSandbox:
     token: str  # a personal access token of the learner, for the Databricks workspace
 
 
+class Sandboxes:
+    """One sandbox for each group of test modules; the one before is stopped when the next begins."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._group = ""
+        self._serving: Iterator[LiveSandbox] | None = None
+        self._live: LiveSandbox | None = None
+
+    def of_group(self, group: str) -> LiveSandbox:
+        if self._live is None or group != self._group:
+            self.close()
+            self._group, self._serving = group, serve(self._factory.mktemp(group))
+            self._live = next(self._serving)
+        return self._live
+
+    def close(self) -> None:
+        for _ in self._serving or ():  # lets the generator end
+            pass
+        self._serving = self._live = None
+
+
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSandbox]:
-    """One sandbox for all contract tests of this worker; each test takes names of its own."""
-    yield from serve(tmp_path_factory.mktemp("sandbox"))
+def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxes]:
+    made = Sandboxes(tmp_path_factory)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def live(request: pytest.FixtureRequest, sandboxes: Sandboxes) -> LiveSandbox:
+    """The sandbox of this module's xdist_group; each test takes names of its own."""
+    marks = getattr(request.module, "pytestmark", [])
+    groups = [mark.args[0] for mark in (marks if isinstance(marks, list) else [marks]) if mark.name == "xdist_group"]
+    return sandboxes.of_group(groups[0] if groups else request.module.__name__)
 
 
 def serve(folder: Path) -> Iterator[LiveSandbox]:
@@ -55,13 +92,8 @@ def serve(folder: Path) -> Iterator[LiveSandbox]:
     )
     server = uvicorn.Server(config)
 
-    async def run() -> None:
-        await server.serve()
-        for connection in list(server.server_state.connections):  # clients that keep theirs open answer no goodbye
-            connection.transport.abort()
-        await asyncio.sleep(0.05)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
     while not server.started:
@@ -69,10 +101,24 @@ def serve(folder: Path) -> Iterator[LiveSandbox]:
         time.sleep(0.01)
     learner = Principal("00000000-0000-4000-8000-000000001ea4", "learner@sandbox.example", "Learner", is_user=True)
     token = sandbox.find(Members).issue(learner, "tests", 0)["token_value"]
-    yield LiveSandbox(folder, sandbox.origin, ca, token)
+    try:
+        yield LiveSandbox(folder, sandbox.origin, ca, token)
+    finally:
+        _stop(server, thread, loop)
+
+
+def _stop(server: uvicorn.Server, thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> None:
+    """End the server, and with it the connections that clients keep open."""
+
+    def abort() -> None:
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+
+    loop.call_soon_threadsafe(abort)
     server.should_exit = True
     thread.join(15)
     assert not thread.is_alive(), "the sandbox did not stop"
+    loop.close()
     with warnings.catch_warnings():  # a client that still holds its connection leaves the server's end of it unclosed
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
