@@ -27,7 +27,8 @@ class Change:
     what: str  # "role assignment Contributor on /subscriptions/…/resourceGroups/mlops"
     detail: str = ""
     after: str = ""  # the step that must be applied before this is certain
-    cost: str = ""  # what it costs while it exists or runs, where it costs
+    cost: str = ""  # what it costs while it exists or runs: "nothing by itself"
+    warning: str = ""  # what to weigh before saying yes, whatever the action
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlops_tui.events import (
+    Change,
     CommandFinished,
     CommandStarted,
     ErrorCard,
@@ -92,11 +93,19 @@ class PlainText:
             self._line("Plan", "bold")
         self._line(f"  {event.title}")
         for change in event.changes:
-            notes = [change.detail, f"known after {change.after}" if change.after else "", change.cost]
-            note = "; ".join(note for note in notes if note)
-            style = "dim" if change.action == "keep" else ""
-            sign = SIGNS[change.action]
-            self._line(f"    {sign} {change.action:<7} {change.what}{f'  ({note})' if note else ''}", style)
+            self._change(change)
+
+    def _change(self, change: Change) -> None:
+        """A line for what happens; what it costs and what to beware of on lines of their own."""
+        notes = [change.detail, f"known after {change.after}" if change.after else ""]
+        note = "; ".join(note for note in notes if note)
+        style = "dim" if change.action == "keep" else ""
+        sign = SIGNS[change.action]
+        self._line(f"    {sign} {change.action:<7} {change.what}{f'  ({note})' if note else ''}", style)
+        if change.cost:
+            self._line(f"      costs: {change.cost}", style)
+        if change.warning:
+            self._line(f"      ! {change.warning}", "yellow")
 
     def _step_state(self, event: StepState) -> None:
         if event.state in ("checking", "waiting", "will change"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 WRITE = "Microsoft.Databricks/workspaces/write"
-COST = "the workspace is free; its clusters cost while they run"
+COST = "nothing by itself; its clusters cost while they run"
 ENDED = ("Succeeded", "Failed", "Canceled", "Deleting", "Deleted")
 TRY_AGAIN = "Run the same command again; if it stays so, look at it in the portal."
 TIERS = {"trial": 0, "standard": 1, "premium": 2}

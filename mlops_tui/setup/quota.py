@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class Usage(Protocol):
 
     @property
     def free(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Does the cluster fit?"""
+
+    detail: str  # what is free
+    warning: str = ""  # where it does not fit, or may not when it grows
 
 
 def vcpus(node_type: str) -> int | None:
@@ -49,19 +58,21 @@ def family(node_type: str) -> str:
     return f"standard{series}{features}{version or ''}family".lower()
 
 
-def verdict(spec: ClusterSpec, location: str, usages: Mapping[str, Usage]) -> str:
-    """One line: does the cluster fit? A warning says so by its first word."""
+def verdict(spec: ClusterSpec, location: str, usages: Mapping[str, Usage]) -> Verdict:
+    """By the quota that leaves least: of the region as a whole, or of the machines' family."""
     each = vcpus(spec.node_type)
     if each is None:
-        return f"not checked: {spec.node_type} does not say how many vCPUs it has"
+        return Verdict(f"not checked: {spec.node_type} does not say how many vCPUs it has")
     least, most = each * (1 + spec.min_workers), each * (1 + spec.max_workers)
     relevant = {name: usages[name] for name in ("cores", family(spec.node_type)) if name in usages}
     if not relevant:
-        return f"not checked: {location} lists no quota for {spec.node_type}"
+        return Verdict(f"not checked: {location} lists no quota for {spec.node_type}")
     name, tightest = min(relevant.items(), key=lambda item: item[1].free)
     fit = f"{tightest.free} of {tightest.limit} vCPUs free ({name} in {location})"
+    only = f"and only {tightest.free} are free"
     if tightest.free < least:
-        return f"warning: the cluster needs at least {least} vCPUs, and only {fit}; ask for more under Quotas"
+        ways = "ask for more in the portal (Quotas), or choose smaller machines or another region"
+        return Verdict(fit, f"the cluster needs {least} vCPUs to start, {only}: {ways}")
     if tightest.free < most:
-        return f"warning: the cluster may grow to {most} vCPUs, and only {fit}"
-    return f"{fit}, the cluster takes {least} to {most}"
+        return Verdict(fit, f"the cluster may grow to {most} vCPUs, {only}: it will stay smaller")
+    return Verdict(f"{fit}, the cluster takes {least} to {most}")

@@ -32,7 +32,7 @@ class ResourceGroup:
     needs: tuple[str, ...] = ("sign-in",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
-        return (Change("create", _what(project), f"in {project.location}", cost="free"),)
+        return (Change("create", _what(project), f"in {project.location}", cost="nothing"),)
 
     def inspect(self, session: Session) -> Finding:
         project = session.project

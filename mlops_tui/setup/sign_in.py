@@ -49,7 +49,8 @@ class SignIn:
         ]
         if not session.project.databricks_host:
             changes.append(self._provider(session, subscription.id))
-        changes.append(Change("keep", f"vCPU quota in {session.project.location}", _quota(session, subscription.id)))
+        fit = _quota(session, subscription.id)
+        changes.append(Change("keep", f"vCPU quota in {session.project.location}", fit.detail, warning=fit.warning))
         return Finding(tuple(changes))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
@@ -124,11 +125,11 @@ def _choose(session: Session, caller: Caller) -> Subscription:
     return usable[0]
 
 
-def _quota(session: Session, subscription_id: str) -> str:
+def _quota(session: Session, subscription_id: str) -> quota.Verdict:
     """A warning at most: the numbers are the caller's to weigh, and not everybody may read them."""
     location = session.project.location
     try:
         usages = session.clients.subscriptions.usages(subscription_id, location)
     except (CloudError, ForbiddenError) as error:
-        return f"not checked: {error.message}"
+        return quota.Verdict(f"not checked: {error.message}")
     return quota.verdict(session.project.cluster, location, usages)

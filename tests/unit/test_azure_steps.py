@@ -14,7 +14,7 @@ from mlops_tui.clouds.identity import Caller
 from mlops_tui.clouds.roles import assignment_name
 from mlops_tui.clouds.subscriptions import Subscription, Usage
 from mlops_tui.errors import CloudError, ForbiddenError, Interrupted, NotFoundError, UsageError
-from mlops_tui.events import Event, LogLine
+from mlops_tui.events import Change, Event, LogLine
 from mlops_tui.project import Project
 from mlops_tui.session import Session
 from mlops_tui.setup import steps, waiting
@@ -110,10 +110,15 @@ ONE, TWO, OLD = (
 )
 
 
-def signed_in(account: Account, **settings: Any) -> tuple[Session, dict[str, tuple[str, str]]]:
+def looked(account: Account, **settings: Any) -> tuple[Session, dict[str, Change]]:
     session = Session(replace(Project(), **settings), AZURE)
     session._clients = account  # type: ignore[assignment]  # as much of it as the step uses
-    return session, {change.what: (change.action, change.detail) for change in SignIn().inspect(session).changes}
+    return session, {change.what: change for change in SignIn().inspect(session).changes}
+
+
+def signed_in(account: Account, **settings: Any) -> tuple[Session, dict[str, tuple[str, str]]]:
+    session, found = looked(account, **settings)
+    return session, {what: (change.action, change.detail) for what, change in found.items()}
 
 
 def test_the_only_usable_subscription_is_taken() -> None:
@@ -148,7 +153,10 @@ def test_an_unregistered_provider_is_a_change_that_takes_a_right() -> None:
 
 def test_too_few_processors_are_a_warning_and_what_may_not_be_read_is_no_error() -> None:
     quota = "vCPU quota in westeurope"
-    assert signed_in(Account((ONE,)))[1][quota][1].startswith("warning: the cluster needs at least 8 vCPUs")
+    scarce = looked(Account((ONE,)))[1][quota]
+    assert scarce.action == "keep"
+    assert scarce.warning.startswith("the cluster needs 8 vCPUs to start, and only 5 are free")
+    assert scarce.detail == "5 of 100 vCPUs free (cores in westeurope)"
     _, found = signed_in(Account((ONE,), unreadable=True))
     assert found[quota] == ("keep", "not checked: you may not read quotas")
     assert found["resource provider Microsoft.Databricks"][0] == "keep"

@@ -53,6 +53,25 @@ def test_every_type_of_event_can_be_shown() -> None:
     assert "It failed." in err
 
 
+def test_costs_and_warnings_of_a_plan_have_lines_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Change("create", "cluster ML", "on DS3", "sign-in", cost="2 machines while it runs")
+    quota = Change("keep", "vCPU quota", "4 of 4 free", warning="the cluster needs at least 8 [red]vCPUs[/red]")
+    plan = events.Planned(step="cluster", title="Cluster", changes=(cluster, quota))
+    assert printed(plan)[0].splitlines() == [
+        "Plan",
+        "  Cluster",
+        "    + create  cluster ML  (on DS3; known after sign-in)",
+        "      costs: 2 machines while it runs",
+        "    = keep    vCPU quota  (4 of 4 free)",
+        "      ! the cluster needs at least 8 [red]vCPUs[/red]",
+    ]
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    warned = next(line for line in printed(plan)[0].splitlines() if "!" in line)
+    assert warned.startswith("\x1b[33m"), "yellow"
+
+
 def test_the_table_marks_the_best_run_and_shows_each_metric() -> None:
     out, _ = printed(events.RunsCompared(build="7", results=RUNS, best="b", gate="rmse < 0.8", passed=True))
     rows = out.splitlines()

@@ -35,17 +35,22 @@ def usages(total: int, of_family: int) -> dict[str, Usage]:
 
 
 @pytest.mark.parametrize(
-    ("total", "of_family", "said"),
+    ("total", "of_family", "free", "warned"),
     [
-        (100, 100, "100 of 100 vCPUs free"),
-        (100, 10, "warning: the cluster may grow to 20 vCPUs, and only 10 of 10"),
-        (4, 100, "warning: the cluster needs at least 8 vCPUs, and only 4 of 4"),
+        (100, 100, "100 of 100 vCPUs free", ""),
+        (100, 10, "10 of 10 vCPUs free", "the cluster may grow to 20 vCPUs, and only 10 are free"),
+        (4, 100, "4 of 4 vCPUs free", "the cluster needs 8 vCPUs to start, and only 4 are free"),
     ],
 )
-def test_the_tightest_quota_decides(total: int, of_family: int, said: str) -> None:
-    assert quota.verdict(ClusterSpec(), "westeurope", usages(total, of_family)).startswith(said)
+def test_the_tightest_quota_decides(total: int, of_family: int, free: str, warned: str) -> None:
+    verdict = quota.verdict(ClusterSpec(), "westeurope", usages(total, of_family))
+    assert verdict.detail.startswith(free)
+    assert verdict.warning.startswith(warned)
+    assert bool(verdict.warning) == bool(warned)
 
 
 def test_what_cannot_be_judged_is_said_to_be_unchecked() -> None:
-    assert quota.verdict(ClusterSpec(), "westeurope", {}).startswith("not checked")
-    assert quota.verdict(ClusterSpec(node_type="odd"), "westeurope", usages(1, 1)).startswith("not checked")
+    for spec, found in ((ClusterSpec(), {}), (ClusterSpec(node_type="odd"), usages(1, 1))):
+        verdict = quota.verdict(spec, "westeurope", found)
+        assert verdict.detail.startswith("not checked")
+        assert verdict.warning == ""
