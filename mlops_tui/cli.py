@@ -15,17 +15,23 @@ from mlops_tui import __version__
 # name: where it is, and its line in --help (kept here so that --help imports nothing else)
 COMMANDS = {
     "up": ("pipeline:up", "Set up what is missing, then train and compare: the main job."),
-    "setup": ("pipeline:setup", "Make the cloud match the project; --plan only shows what would change."),
+    "setup": ("pipeline:setup", "Make the cloud match the project; --plan only looks."),
     "train": ("pipeline:train", "Launch a sweep of runs, follow them live, compare them."),
     "runs": ("pipeline:runs", "List training runs with their metrics."),
-    "logs": ("pipeline:logs", "Show the log of a run; --follow stays with it."),
-    "cancel": ("pipeline:cancel", "Cancel a training run."),
-    "down": ("pipeline:down", "Remove everything that setup makes."),
-    "init": ("project:init", "Write mlops.toml for a new project."),
+    "logs": ("pipeline:logs", "Show what a run has printed; --follow stays with it."),
+    "cancel": ("pipeline:cancel", "End a training run before its time."),
+    "down": ("pipeline:down", "Remove what setup has made."),
+    "init": ("project:init", "Write a commented mlops.toml for a new project."),
     "config": ("project:config", "Show each setting, its value and where it comes from."),
-    "sandbox": ("sandbox:sandbox", "The practice cloud on this machine: start, stop, status, reset, env."),
+    "sandbox": ("sandbox:sandbox", "The practice cloud on this machine: start, stop, reset, …"),
     "worker": ("pipeline:worker", ""),
 }
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the work failed, 2 usage or configuration, 3 sign-in or permission, 4 approval needed, "
+    "130 interrupted."
+)
 
 
 class Commands(click.Group):
@@ -47,12 +53,15 @@ class Commands(click.Group):
             formatter.write_dl(rows)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES
+)
 @click.version_option(__version__, "-V", "--version", message="mlops-tui %(version)s")
 def main() -> None:
     """From an empty Azure subscription to a trained model on Azure Databricks, every step live.
 
-    Without an account everything runs in a practice cloud on this machine (--cloud sandbox, the default).
+    Begin with `mlops-tui up`: it needs no account, for without --cloud AzureCloud everything happens in a practice
+    cloud on this machine.
     """
 
 

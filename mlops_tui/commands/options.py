@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,22 +13,53 @@ import click
 
 from mlops_tui.commands.running import Invocation
 from mlops_tui.opening import Options
-from mlops_tui.settings import SETTINGS
+from mlops_tui.settings import SETTINGS, Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Shown in every --help; the other flags exist, too, and `mlops-tui config` lists them.
+PREFIX = "set_"  # of the parameters that carry settings
+METAVARS = {"str": "TEXT", "choice": "CHOICE", "int": "INTEGER", "float": "NUMBER"}
+# Shown in every --help; the other flags exist, too.
 COMMON = ("cloud", "sign_in", "tenant_id", "subscription_id", "location", "resource_group")
 
 
-def project_options(command: F) -> F:
-    """--file, --output, --non-interactive and a flag for each setting; the command gets one Invocation for all."""
+class ProjectCommand(click.Command):
+    """Its --help keeps apart what to do and the settings of the project."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Also: where the settings come from if no flag says otherwise."""
+        parameters = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        settings = [one for one in parameters if (one.name or "").startswith(PREFIX)]
+        for heading, members in (
+            ("Options", [one for one in parameters if one not in settings]),
+            ("Settings (they outrank environment and mlops.toml)", settings),
+        ):
+            with formatter.section(heading):
+                formatter.write_dl([record for one in members if (record := one.get_help_record(ctx))])
+        if any(one.hidden for one in settings):
+            formatter.write_paragraph()
+            formatter.write_text("Every setting has a flag; `mlops-tui config --help` lists them all.")
+
+
+def project_options(command: F) -> F:
+    """--file, --output, --non-interactive and a flag for each setting; the command gets one Invocation for all.
+
+    --help shows the flags of the common settings alone, lest they bury the rest.
+    """
+    return _with_options(command, shown=COMMON)
+
+
+def project_options_in_full(command: F) -> F:
+    """The same, with every setting's flag in --help."""
+    return _with_options(command, shown=_FLAGS)
+
+
+def _with_options(command: F, shown: Collection[str]) -> F:
     @functools.wraps(command)
     def with_invocation(
         *args: Any, project_file: Path | None, output: str, non_interactive: bool, **given: Any
     ) -> None:
-        flags = {name: str(given.pop(f"set_{name}")) for name in _FLAGS if given[f"set_{name}"] is not None}
-        rest = {name: value for name, value in given.items() if not name.startswith("set_")}
+        flags = {name: str(given[PREFIX + name]) for name in _FLAGS if given[PREFIX + name] is not None}
+        rest = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
         interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
         name = click.get_current_context().info_name or ""
         options = Options(project_file, os.environ, flags, somebody_there=interactive)
@@ -39,20 +70,28 @@ def project_options(command: F) -> F:
         if setting.flag:
             decorated = click.option(
                 setting.flag,
-                f"set_{setting.name}",
-                help=setting.help,
-                hidden=setting.name not in COMMON,
-                metavar="TEXT",
+                PREFIX + setting.name,
+                help=_help(setting),
+                hidden=setting.name not in shown,
+                metavar=METAVARS[setting.type],
             )(decorated)
     for option in (
-        click.option("--non-interactive", is_flag=True, help="Never ask; the rule where there is no terminal."),
-        click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="Lines for whom."),
+        click.option(
+            "--non-interactive", is_flag=True, help="Ask nothing. It is the rule where there is no terminal (CI)."
+        ),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            help="text for people, json for programs: one object a line. Default: text.",
+        ),
         click.option(
             "--file",
             "-f",
             "project_file",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="The project file; without it mlops.toml of this folder or one above.",
+            help="The project file. Default: mlops.toml of this folder or of the nearest one above.",
         ),
     ):
         decorated = option(decorated)
@@ -60,26 +99,47 @@ def project_options(command: F) -> F:
     return result
 
 
+def _help(setting: Setting) -> str:
+    """The table's words as a sentence, with the choices and what holds where nobody says anything."""
+    sentence = f"{setting.help[0].upper()}{setting.help[1:]}."
+    choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
+    default = f" Default: {setting.default}." if setting.default != "" else ""
+    return sentence + choices + default
+
+
 _FLAGS = tuple(setting.name for setting in SETTINGS if setting.flag)
 
 
 def build_options(command: F) -> F:
     """--build-number and --build-source."""
-    number = click.option("--build-number", default="", help="Tags the runs; without it the CI host's, or a new one.")
-    source = click.option("--build-source", default="", help="Who builds: AzureDevOps, GitHub, local, …")
+    number = click.option(
+        "--build-number",
+        default="",
+        help="A mark on the runs, by which `runs --build` finds them. Default: the CI host's, else a new one.",
+    )
+    source = click.option(
+        "--build-source",
+        default="",
+        help="Who builds, such as AzureDevOps. Default: the CI host, else local.",
+    )
     return number(source(command))
 
 
 def sweep_options(command: F) -> F:
     """--run and --grid."""
     run = click.option(
-        "--run", "run_texts", multiple=True, metavar="alpha=A,l1_ratio=L", help="A run of the sweep; may be repeated."
+        "--run",
+        "run_texts",
+        multiple=True,
+        metavar="alpha=A,l1_ratio=L",
+        help="Train with these parameters; repeat it for more runs. Default: the runs that mlops.toml lists.",
     )
     grid = click.option(
         "--grid",
         "grid_texts",
         multiple=True,
-        metavar="NAME=FROM:TO:STEP|A,B",
-        help="All combinations; repeat per name.",
+        metavar="NAME=VALUES",
+        help="Train with all combinations, one --grid a parameter: FROM:TO:STEP or a list, as in "
+        "--grid alpha=0.1:0.9:0.2 --grid l1_ratio=0.1,0.5",
     )
     return run(grid(command))

@@ -10,7 +10,7 @@ import click
 
 from mlops_tui import operations
 from mlops_tui.commands import running
-from mlops_tui.commands.options import build_options, project_options, sweep_options
+from mlops_tui.commands.options import ProjectCommand, build_options, project_options, sweep_options
 from mlops_tui.commands.running import Invocation
 from mlops_tui.engine import Plan, card
 from mlops_tui.errors import MlopsError
@@ -20,7 +20,7 @@ from mlops_tui.session import Session
 from mlops_tui.training.builds import build_of
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @sweep_options
 @build_options
 @project_options
@@ -33,7 +33,13 @@ def up(
 ) -> None:
     """Set up what is missing, then train and compare: the main job.
 
-    Run it again at any time: it looks at what is there and does the rest.
+    It looks first and shows a plan, and asks at a terminal before it changes anything. Run it again at any time: it
+    looks at what is there and does the rest.
+
+    \b
+    mlops-tui up                                    practise on this machine, at no cost
+    mlops-tui up --run alpha=0.2,l1_ratio=0.7       one run with these parameters
+    mlops-tui up --cloud AzureCloud                 the same in Azure
     """
     given = _given_runs(invocation, run_texts, grid_texts)
     build = build_of(os.environ, build_number, build_source)
@@ -48,14 +54,14 @@ def up(
     )
 
 
-@click.command()
-@click.option("--plan", "plan_only", is_flag=True, help="Show what would change, and change nothing.")
+@click.command(cls=ProjectCommand)
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would change and what it costs; change nothing.")
 @click.option("--by-hand", is_flag=True, help="Print the az and databricks commands that would do the same.")
 @project_options
 def setup(invocation: Invocation, plan_only: bool, by_hand: bool) -> None:
     """Make the cloud match the project: plan, apply just that plan, verify.
 
-    A second call finds nothing to do and writes nothing.
+    At a terminal it asks before it applies the plan. A second call finds nothing to do and writes nothing.
     """
     if by_hand:
         _print_by_hand(invocation)
@@ -68,10 +74,10 @@ def setup(invocation: Invocation, plan_only: bool, by_hand: bool) -> None:
     )
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @sweep_options
 @build_options
-@click.option("--detach", is_flag=True, help="Launch and leave; come back with `mlops-tui logs RUN --follow`.")
+@click.option("--detach", is_flag=True, help="Launch and leave. Come back with: mlops-tui logs RUN --follow")
 @project_options
 def train(
     invocation: Invocation,
@@ -83,7 +89,8 @@ def train(
 ) -> None:
     """Launch a sweep of runs, follow them live, compare them.
 
-    Without --run or --grid the project's own list of runs is launched.
+    What they run on must be there: `mlops-tui setup` makes it, and `mlops-tui up` does both. The exit code is 1 where
+    a run fails or the best one misses the gate.
     """
     given = _given_runs(invocation, run_texts, grid_texts)
     build = build_of(os.environ, build_number, build_source)
@@ -95,37 +102,48 @@ def train(
     )
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @click.option("--build", default="", help="Only the runs of this build.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit", default=50, type=click.IntRange(1, 1000), metavar="INTEGER", help="This many at most. Default: 50."
+)
 @project_options
 def runs(invocation: Invocation, build: str, limit: int) -> None:
     """List training runs with their metrics, newest first."""
     running.run(invocation, lambda session, emit: operations.list_runs(session, emit, build, limit))
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @click.argument("run")
-@click.option("--follow", is_flag=True, help="Stay until the run ends.")
+@click.option("--follow", is_flag=True, help="Stay until it ends, then compare its runs.")
 @project_options
 def logs(invocation: Invocation, run: str, follow: bool) -> None:
-    """Show the log of RUN: the number of a job run, as `train` and `runs` print it."""
+    """Show what RUN has printed.
+
+    RUN is the number of a job run: `mlops-tui train` prints it.
+    """
     running.run(invocation, lambda session, emit: operations.read_log(session, emit, run, follow))
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @click.argument("run")
 @project_options
 def cancel(invocation: Invocation, run: str) -> None:
-    """Cancel RUN: the number of a job run."""
+    """End RUN before its time.
+
+    RUN is the number of a job run: `mlops-tui train` prints it.
+    """
     running.run(invocation, lambda session, emit: operations.cancel_run(session, emit, run))
 
 
-@click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.command(cls=ProjectCommand)
+@click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal.")
 @project_options
 def down(invocation: Invocation, yes: bool) -> None:
-    """Remove everything that setup makes, the resource group and all that is in it included."""
+    """Remove what setup has made, with the resource group and all that is in it.
+
+    What was there before setup is left alone. In the practice cloud, `mlops-tui sandbox reset` is quicker.
+    """
     if not yes:
         if not invocation.interactive:
             raise click.UsageError("`down` removes things: confirm with --yes.")

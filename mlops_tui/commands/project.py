@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mlops_tui.commands import running
-from mlops_tui.commands.options import project_options
+from mlops_tui.commands.options import ProjectCommand, project_options_in_full
 from mlops_tui.commands.running import Invocation
 from mlops_tui.engine import card
 from mlops_tui.errors import MlopsError
@@ -17,11 +17,19 @@ from mlops_tui.headless.text import PlainText
 
 
 @click.command()
-@click.option("--template", type=click.Choice(["wine-quality"]), default="wine-quality", show_default=True)
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option(
+    "--template",
+    type=click.Choice(["wine-quality"]),
+    default="wine-quality",
+    help="What to begin with. Default: wine-quality.",
+)
+@click.option("--force", is_flag=True, help="Replace the mlops.toml that is there.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 def init(template: str, force: bool, folder: Path) -> None:
-    """Write mlops.toml into FOLDER (this one, if not given)."""
+    """Write a commented mlops.toml into FOLDER.
+
+    Without FOLDER it goes into this one. Without mlops.toml the commands work, too, with the defaults.
+    """
     import sys
 
     from mlops_tui.project_file import write_template
@@ -35,10 +43,14 @@ def init(template: str, force: bool, folder: Path) -> None:
     click.echo(f"Wrote {folder / 'mlops.toml'}. Read it through, then: mlops-tui up")
 
 
-@click.command()
-@project_options
+@click.command(cls=ProjectCommand)
+@project_options_in_full
 def config(invocation: Invocation) -> None:
-    """Show each setting, its value and where it comes from; secrets are hidden."""
+    """Show each setting, its value and where it comes from.
+
+    The stronger outranks the weaker: flags, the environment, the practice cloud (where it is used), mlops.toml, the
+    default. Secrets come from the environment alone, and are hidden here. Nothing is called or changed.
+    """
     from mlops_tui.commands.sandbox import known_practice
     from mlops_tui.project import load
     from mlops_tui.settings import config_rows

@@ -57,17 +57,19 @@ def run(invocation: Invocation, operation: Operation) -> NoReturn:
     reporter = invocation.reporter()
     with _terminated_as_interrupted(), _quiet_on_broken_pipe():
         try:
+            journals = folders.made(folders.journal_folder(os.environ))
             session = open_session(invocation.options, lambda: start_practice(reporter))
         except MlopsError as error:
             reporter.show(Problem(error=card(error)))
             leave(error.exit_code)
         except KeyboardInterrupt:
             leave(Interrupted.exit_code)
-        leave(_follow(invocation, session, operation, reporter))
+        leave(_follow(invocation, session, operation, reporter, Journal(journals, invocation.command)))
 
 
-def _follow(invocation: Invocation, session: Session, operation: Operation, reporter: Reporter) -> int:
-    journal = Journal(folders.journal_folder(os.environ), invocation.command)
+def _follow(
+    invocation: Invocation, session: Session, operation: Operation, reporter: Reporter, journal: Journal
+) -> int:
     stream = Stream(
         lambda emit: operations.perform(invocation.command, session, lambda tell: operation(session, tell), emit)
     )

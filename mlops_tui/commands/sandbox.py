@@ -28,7 +28,7 @@ def practice(tell: Callable[[str], None]) -> Practice:
         )
     from mlops_tui.sandbox import process
 
-    folder = folders.sandbox_folder(os.environ)
+    folder = folders.made(folders.sandbox_folder(os.environ))
     address = process.status(folder)
     if address is None:
         tell("starting the practice cloud on this machine ...")
@@ -63,21 +63,36 @@ def _start_hint(folder: Path) -> str:
     return f"Read {folder / 'server.log'}; `mlops-tui sandbox reset` starts from nothing."
 
 
-@click.group()
+class InOrder(click.Group):
+    """Lists its commands as they stand in this file: start comes first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder)
 def sandbox() -> None:
     """The practice cloud on this machine.
 
-    It speaks the protocols of Azure, Databricks and MLflow, really trains and tracks, and costs nothing.
+    It speaks the protocols of Azure, Databricks and MLflow, really trains and tracks, and costs nothing. Other
+    commands start it by themselves when they need it.
     """
 
 
 @sandbox.command()
-@click.option("--port", type=click.IntRange(1024, 65535), default=None, help="Only the first time; it is kept.")
+@click.option(
+    "--port",
+    type=click.IntRange(1024, 65535),
+    help="The port to listen on: counts the first time, and is kept. Default: any free one.",
+)
 def start(port: int | None) -> None:
     """Start it, if it is not up."""
     from mlops_tui.sandbox import process
 
-    folder = folders.sandbox_folder(os.environ)
+    try:
+        folder = folders.made(folders.sandbox_folder(os.environ))
+    except UsageError as error:
+        raise click.UsageError(f"{error.message} {error.hint}") from error
     try:
         address = process.start(folder, port or 0)
     except process.SandboxError as error:
@@ -90,13 +105,17 @@ def stop() -> None:
     """Stop it; everything in it is kept."""
     from mlops_tui.sandbox import process
 
-    stopped = process.stop(folders.sandbox_folder(os.environ))
+    folder = folders.sandbox_folder(os.environ)
+    stopped = folder.exists() and process.stop(folder)
     click.echo("Stopped." if stopped else "It was not up.")
 
 
 @sandbox.command()
 def status() -> None:
-    """Say whether it is up, and where. Exit code 1 where it is not."""
+    """Say whether it is up, and where.
+
+    The exit code is 1 where it is not up.
+    """
     from mlops_tui.sandbox import process
 
     folder = folders.sandbox_folder(os.environ)
@@ -108,21 +127,28 @@ def status() -> None:
 
 
 @sandbox.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 def reset(yes: bool) -> None:
     """Stop it and forget everything in it."""
     from mlops_tui.sandbox import process
 
     folder = folders.sandbox_folder(os.environ)
-    if not yes:
-        click.confirm(f"Remove {folder} with all its runs and secrets?", abort=True)
-    process.reset(folder)
+    if folder.exists():
+        if not yes:
+            click.confirm(f"Remove {folder} with all its runs and secrets?", abort=True)
+        process.reset(folder)
     click.echo("The practice cloud is empty.")
 
 
 @sandbox.command()
 def env() -> None:
-    """Print the exports with which az, the Databricks CLI and mlflow talk to it: eval "$(mlops-tui sandbox env)"."""
+    """Print the variables that point other tools at it.
+
+    For the Databricks CLI and mlflow that is all it takes; az needs a cloud registered, too.
+
+    \b
+    eval "$(mlops-tui sandbox env)"
+    """
     from mlops_tui.sandbox import exports, process
 
     folder = folders.sandbox_folder(os.environ)

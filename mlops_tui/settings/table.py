@@ -78,11 +78,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "sign_in",
         "azure.sign_in",
-        "how to sign in",
+        "how to sign in; auto takes the first way that is prepared",
         "auto",
         choices=("auto", "environment", "federated", "cli", "browser", "device-code"),
     ),
-    Setting("tenant_id", "azure.tenant_id", "the directory to sign in to", "", rules.guid, also=_named("TENANT_ID")),
+    Setting(
+        "tenant_id", "azure.tenant_id", "the directory to sign in to, by id", "", rules.guid, also=_named("TENANT_ID")
+    ),
     Setting("client_id", "azure.client_id", "the application that signs in", "", rules.guid, also=_named("CLIENT_ID")),
     Setting(
         "client_secret",
@@ -104,12 +106,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "subscription_id",
         "azure.subscription_id",
-        "the subscription that pays",
+        "the subscription that pays, by id; needed where there are several",
         "",
         rules.guid,
         also=_named("SUBSCRIPTION_ID"),
     ),
-    Setting("location", "azure.location", "the region", "westeurope", rules.location, also=("AZURE_LOCATION",)),
+    Setting("location", "azure.location", "the Azure region", "westeurope", rules.location, also=("AZURE_LOCATION",)),
     Setting(
         "resource_group",
         "azure.resource_group",

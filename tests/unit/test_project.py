@@ -301,7 +301,10 @@ def test_a_gate_judges_by_its_metric() -> None:
 def test_our_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
     environment = {"MLOPS_TUI_HOME": str(tmp_path / "new" / "home")}
     assert folders.data_folder(environment) == tmp_path / "new" / "home"
-    for folder in (folders.sandbox_folder(environment), folders.journal_folder(environment)):
+    mine = (folders.sandbox_folder(environment), folders.journal_folder(environment))
+    assert not (tmp_path / "new").exists(), "to ask makes nothing"
+    for folder in mine:
+        assert folders.made(folder) == folder
         assert folder.parent == tmp_path / "new" / "home"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "new" / "home").stat().st_mode) == 0o700
@@ -319,5 +322,5 @@ def test_without_a_wish_the_systems_place_is_taken(tmp_path: Path, monkeypatch: 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be made") as caught:
-        folders.data_folder({"MLOPS_TUI_HOME": str(tmp_path / "file")})
+        folders.made(folders.journal_folder({"MLOPS_TUI_HOME": str(tmp_path / "file")}))
     assert "MLOPS_TUI_HOME" in caught.value.hint
