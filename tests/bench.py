@@ -137,7 +137,7 @@ class Bench:
         """From the first of the three notebooks' start to the last one's end, as the cluster tells it."""
         _, events = self.up()
         (compared,) = [event for event in events if event["type"] == "runs_compared"]
-        return max(result["seconds"] for result in compared["results"])
+        return max(float(result["seconds"]) for result in compared["results"])
 
     def fresh_training(self) -> float:
         data = self.folder / "data/sandbox/files/databricks-datasets/wine-quality/winequality-red.csv"

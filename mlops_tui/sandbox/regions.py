@@ -62,16 +62,16 @@ PROVIDERS = {
 }
 
 # vCPUs per region and per family of sizes: what a new pay-as-you-go subscription is given.
-TOTAL_CORES = 20
+TOTAL_CORES = 100
 FAMILIES = {
-    "standardBSFamily": ("Standard BS Family vCPUs", 10),
-    "standardDSv2Family": ("Standard DSv2 Family vCPUs", 10),
-    "standardDSv3Family": ("Standard DSv3 Family vCPUs", 10),
-    "standardDSv4Family": ("Standard DSv4 Family vCPUs", 10),
-    "standardDSv5Family": ("Standard DSv5 Family vCPUs", 10),
-    "standardDDSv5Family": ("Standard DDSv5 Family vCPUs", 10),
-    "standardESv3Family": ("Standard ESv3 Family vCPUs", 10),
-    "standardFSv2Family": ("Standard FSv2 Family vCPUs", 10),
+    "standardBSFamily": ("Standard BS Family vCPUs", 100),
+    "standardDSv2Family": ("Standard DSv2 Family vCPUs", 100),
+    "standardDSv3Family": ("Standard DSv3 Family vCPUs", 100),
+    "standardDSv4Family": ("Standard DSv4 Family vCPUs", 100),
+    "standardDSv5Family": ("Standard DSv5 Family vCPUs", 100),
+    "standardDDSv5Family": ("Standard DDSv5 Family vCPUs", 100),
+    "standardESv3Family": ("Standard ESv3 Family vCPUs", 100),
+    "standardFSv2Family": ("Standard FSv2 Family vCPUs", 100),
     "standardNCASv3T4Family": ("Standard NCASv3_T4 Family vCPUs", 0),
 }
 
