@@ -5,6 +5,7 @@ Text from outside is never parsed as markup: everything is printed as rich `Text
 
 from __future__ import annotations
 
+import re
 from typing import TextIO
 
 from rich.console import Console
@@ -34,6 +35,7 @@ from mlops_tui.redaction import redact
 SIGNS = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "="}
 STATE_STYLE = {"done": "green", "succeeded": "green", "failed": "bold red", "warning": "yellow", "skipped": "yellow"}
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 WIDE = 240  # columns where nobody says how wide the reader is: log viewers wrap by themselves
 
 
@@ -60,9 +62,18 @@ class PlainText:
         self._out.print(Text(redact(text), style))
 
     def _labelled(self, label: str, text: str, style: str = "") -> None:
-        body = Text.from_ansi(redact(text)) if "\x1b" in text else Text(redact(text))
+        """A line of a log. Its colours are kept where there are colours; it moves no cursor and rings no bell."""
+        label, text = redact(label), redact(text)
+        body = Text.from_ansi(text) if "\x1b" in text else Text(text)
+        plain = CONTROL.sub("", body.plain)
+        if self._out.color_system is None:  # ten times as fast, and a run may print a million lines
+            self._out.file.write(f"{label} │ {plain}\n")
+            self._out.file.flush()
+            return
+        if plain != body.plain:
+            body = Text(plain)
         body.stylize_before(style)
-        self._out.print(Text.assemble((f"{redact(label)} │ ", "dim"), body))
+        self._out.print(Text.assemble((f"{label} │ ", "dim"), body))
 
     def _command_started(self, event: CommandStarted) -> None:
         self._line(f"mlops-tui {event.version} · {event.command} · {event.project} · {event.cloud}", "bold")

@@ -150,7 +150,7 @@ class Subscriptions(ResourceProvider):
         }
 
     def usages(self, call: Call) -> Body:
-        """vCPU limits of a subscription that has been used for a while, with nothing taken: the sandbox has no machines."""
+        """vCPU limits of a subscription in use; nothing of them is taken, for the sandbox has no machines."""
         location = call.params["location"].lower()
         if location not in REGIONS:
             message = f"The provided location '{location}' is not available for resource type 'locations/usages'."
