@@ -226,7 +226,7 @@ def _summary(finding: Finding) -> str:
     counts: dict[str, int] = {}
     for change in finding.pending:
         counts[change.action] = counts.get(change.action, 0) + 1
-    return ", ".join(f"{action} {count}" for action, count in counts.items()) or "nothing to do"
+    return ", ".join(f"{count} to {action}" for action, count in counts.items()) or "nothing to do"
 
 
 def _past(finding: Finding) -> str:

@@ -36,6 +36,7 @@ SIGNS = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "
 STATE_STYLE = {"done": "green", "succeeded": "green", "failed": "bold red", "warning": "yellow", "skipped": "yellow"}
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+ROOMY = 100  # columns from which on the parameters have columns of their own; runs are named by them anyway
 WIDE = 240  # columns where nobody says how wide the reader is: log viewers wrap by themselves
 
 
@@ -93,8 +94,11 @@ class PlainText:
         self._labelled(event.run, figures, "cyan")
 
     def _runs_listed(self, event: RunsListed) -> None:
+        for build in dict.fromkeys(result.build for result in event.results):
+            self._line(f"Build {build or 'without a number'}", "bold")
+            self._table(tuple(result for result in event.results if result.build == build))
         if event.results:
-            self._out.print(runs_table(event.results, event.gate))
+            self._line(f"Gate: {event.gate}")
         else:
             self._line("No runs yet. Start some with `mlops-tui train`.")
 
@@ -134,13 +138,16 @@ class PlainText:
     def _runs_compared(self, event: RunsCompared) -> None:
         self._line("")
         self._line(f"Runs of build {event.build}", "bold")
-        self._out.print(runs_table(event.results, event.gate))
+        self._table(event.results)
         if event.best and event.passed:
             self._line(f"Best: {event.best}. The gate {event.gate} is passed.", "green")
         elif event.best:
             self._line(f"Best: {event.best}. The gate {event.gate} is missed.", "bold red")
         else:
             self._line("No run ended with metrics to compare.", "bold red")
+
+    def _table(self, results: tuple[RunResult, ...]) -> None:
+        self._out.print(runs_table(results, with_parameters=self._out.width >= ROOMY))
 
     def _problem(self, event: Problem) -> None:
         self.show_error(event.error)
@@ -160,9 +167,10 @@ class PlainText:
         self._line(f"{ending} after {event.seconds:.1f} s.{summary}", "bold" if event.exit_code == 0 else "bold red")
 
 
-def runs_table(results: tuple[RunResult, ...], gate: str) -> Table:
-    """The table of runs: one column a parameter, one a metric, the best marked with a star."""
-    parameters = list(dict.fromkeys(name for result in results for name in result.parameters))
+def runs_table(results: tuple[RunResult, ...], with_parameters: bool = True) -> Table:
+    """The table of runs: one column a metric, the best marked with a star; parameters, too, where there is room."""
+    names = dict.fromkeys(name for result in results for name in result.parameters)
+    parameters = list(names) if with_parameters else []
     metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("")
@@ -173,7 +181,7 @@ def runs_table(results: tuple[RunResult, ...], gate: str) -> Table:
         table.add_column(name.upper(), justify="right")
     table.add_column("State")
     table.add_column("Time", justify="right")
-    table.add_column(f"Gate {gate}")
+    table.add_column("Gate")
     for result in results:
         verdict = {True: "passed", False: "missed", None: "–"}[result.passed]
         table.add_row(

@@ -244,6 +244,7 @@ class Execution:
             "DATABRICKS_TOKEN": token,
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of pages that only Databricks has
             # The Databricks SDK below MLflow asks for the host's configuration over a new connection for each client:
             # 25 of the 58 calls of a training.
             "MLFLOW_ENABLE_DB_SDK": "false",

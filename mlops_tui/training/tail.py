@@ -121,8 +121,8 @@ class Follower:
         return moved
 
     def _tell_ended(self, everything: bool = False) -> bool:
-        """A run's end is told after its last line; a log without an end is waited for a round more."""
-        told = [name for name, rounds in self._ending.items() if everything or rounds or self._segments[name].ended]
+        """A run's end is told a round after it was seen: behind its last lines and its metrics."""
+        told = [name for name, rounds in self._ending.items() if everything or rounds]
         for name in told:
             del self._ending[name]
             self._tell_state(self._seen[name])

@@ -140,3 +140,19 @@ def test_a_log_line_moves_no_cursor_and_rings_no_bell() -> None:
     assert not set(out) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
     assert "one" in out
     assert "two" in out
+
+
+def test_the_table_fits_a_small_terminal_whole() -> None:
+    from rich.console import Console
+
+    from mlops_tui.headless.text import runs_table
+
+    results = tuple(dataclasses.replace(run, name=f"alpha=0.{number},l1_ratio=0.5") for number, run in enumerate(RUNS))
+    narrow = Console(width=80, file=io.StringIO())
+    narrow.print(runs_table(results, with_parameters=False))
+    assert isinstance(narrow.file, io.StringIO)
+    text = narrow.file.getvalue()
+    assert "…" not in text
+    assert "succeeded" in text
+    assert "0.7100" in text
+    assert len(text.splitlines()) == 1 + len(results)
