@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench screenshots lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ format: $(READY)  ## put the code into its form
 
 bench: $(READY)  ## speed, as ratios against known yardsticks
 	$(BIN)/python -m tests.bench
+
+screenshots: $(READY)  ## screenshots/*.svg, from a real session
+	$(BIN)/python -m tests.screenshots
 
 lock: $(READY)  ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

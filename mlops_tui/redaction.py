@@ -9,7 +9,7 @@ import threading
 from urllib.parse import quote
 
 MASK = "[REDACTED]"
-SHORTEST = 4  # shorter "secrets" would blot out ordinary words
+SHORTEST = 6  # shorter "secrets" would blot out ordinary words
 
 # A net below the net: what looks like a token is hidden even if nobody registered it.
 _LOOKS_SECRET = re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+")

@@ -47,6 +47,7 @@ class PlainText:
         self._out = self._console(out)
         self._err = self._console(err)
         self._plan_open = False
+        self._planned_all = False
 
     def show(self, event: Event) -> None:
         """Each type of event has a method of its name here; a test sees to it that none is missing."""
@@ -81,6 +82,7 @@ class PlainText:
 
     def _plan_ready(self, event: PlanReady) -> None:
         self._plan_open = False
+        self._planned_all = True
         self._line(f"Plan: {_count(event.pending, 'change')} to make, {event.kept} as they should be.", "bold")
 
     def _log_line(self, event: LogLine) -> None:
@@ -125,6 +127,8 @@ class PlainText:
     def _step_state(self, event: StepState) -> None:
         if event.state in ("checking", "waiting", "will change"):
             return  # told by the plan; a log of every look would bury it
+        if event.state == "skipped" and not self._planned_all:
+            return  # nothing could be looked at behind the step that failed: its error says it all
         took = f"  {event.seconds:.1f} s" if event.seconds is not None and event.state != "running" else ""
         detail = f"  {event.detail}" if event.detail else ""
         if event.state == "done" and event.detail == "nothing to do":

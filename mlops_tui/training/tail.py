@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 QUICK, SLOW = 0.3, 2.0  # seconds between looks: while things move, and at most
 METRICS_EVERY = 2.0
-CLUSTER_EVERY = 3.0
+CLUSTER_EVERY = 1.0
 CLUSTER_BEFORE = 60.0  # seconds before now from which on a cluster's events belong to this story
 LOST_SECONDS = 60.0  # how long a lost connection is ridden out
 LOST_LOCAL_SECONDS = 10.0  # on this machine nobody answering means that nobody is there

@@ -46,19 +46,19 @@ def test_every_spelling_is_hidden(secret: str) -> None:
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
-    register("abcd", "abcdefgh")
-    assert redact("abcdefgh abcd") == f"{MASK} {MASK}"
+    register("abcdef", "abcdefghij")
+    assert redact("abcdefghij abcdef") == f"{MASK} {MASK}"
 
 
 def test_secrets_are_no_patterns() -> None:
-    register("a.*[b]$", "(((((")
-    assert redact("a.*[b]$ ((((( axxb") == f"{MASK} {MASK} axxb"
+    register("a.*[b]$", "((((((")
+    assert redact("a.*[b]$ (((((( axxb") == f"{MASK} {MASK} axxb"
 
 
 def test_nothing_and_what_is_too_short_to_tell_from_a_word_are_passed_over() -> None:
-    register(None, "", "abc")
+    register(None, "", "wrong")
     assert registered() == frozenset()
-    assert redact("abc") == "abc"
+    assert redact("wrong") == "wrong"
 
 
 def test_tokens_are_hidden_even_if_nobody_registered_them() -> None:
@@ -75,8 +75,8 @@ def test_redacting_twice_changes_nothing_more() -> None:
 
 
 def test_reporters_can_ask_for_all_spellings() -> None:
-    register("a b/c")
-    assert {"a b/c", "a%20b%2Fc", base64.b64encode(b"a b/c").decode()} <= registered()
+    register("a b/c d")
+    assert {"a b/c d", "a%20b%2Fc%20d", base64.b64encode(b"a b/c d").decode()} <= registered()
 
 
 def test_many_threads_may_register_at_once() -> None:
