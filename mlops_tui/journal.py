@@ -7,10 +7,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_tui.events import Event, to_json
+from mlops_tui.events import Event, LogLine, to_json
 from mlops_tui.redaction import redact
 
 KEPT = 200  # files; the oldest go first
+LOG_LINES = 20_000  # of one command; runs keep their own logs (`mlops-tui logs`)
 
 
 class Journal:
@@ -24,9 +25,15 @@ class Journal:
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{command.replace(' ', '-')}-{os.getpid()}.jsonl"
         self.path = folder / name
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log_lines = 0
         self._file = os.fdopen(descriptor, "w", buffering=1)
 
     def write(self, event: Event) -> None:
+        """Every event but the log lines beyond the first LOG_LINES."""
+        if isinstance(event, LogLine):
+            self._log_lines += 1
+            if self._log_lines > LOG_LINES:
+                return
         self._file.write(line_of(event) + "\n")
 
     def close(self) -> None:

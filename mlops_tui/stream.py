@@ -13,6 +13,7 @@ from mlops_tui.steps import Emit
 
 T = TypeVar("T")
 _END = object()
+MOST_WAITING = 10_000  # events; a reader that is slower makes the work wait, not the memory grow
 
 
 class Stream:
@@ -22,7 +23,7 @@ class Stream:
     """
 
     def __init__(self, work: Callable[[Emit], int]) -> None:
-        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._queue: queue.Queue[object] = queue.Queue(MOST_WAITING)
         self._defect: BaseException | None = None
         self.result = 1
         self._thread = threading.Thread(target=self._run, args=(work,), name="work", daemon=True)

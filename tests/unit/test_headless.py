@@ -135,6 +135,19 @@ def test_the_journal_is_private_and_the_oldest_files_go(tmp_path: Path, monkeypa
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
 
 
+def test_the_journal_keeps_every_event_but_not_every_line_of_a_long_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_tui.journal.LOG_LINES", 3)
+    journal = Journal(tmp_path, "up")
+    for number in range(10):
+        journal.write(events.LogLine(source="run", text=str(number)))
+    journal.write(events.Identified(what="job run", id="17"))
+    journal.close()
+    kept = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    assert [event.get("text", event["type"]) for event in kept] == ["0", "1", "2", "identified"]
+
+
 def test_a_log_line_moves_no_cursor_and_rings_no_bell() -> None:
     out, _ = printed(events.LogLine(source="run", text="one\x07\x1b[2J\x1b]0;title\x07\x9b31m two\x08"))
     assert not set(out) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
