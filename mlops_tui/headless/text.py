@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlops_tui.errors import UsageError
 from mlops_tui.events import (
     Change,
     CommandFinished,
@@ -159,7 +160,10 @@ class PlainText:
     def show_error(self, error: ErrorCard) -> None:
         code = f" ({error.code})" if error.code and error.code not in error.message else ""
         self._err.print(Text(redact(f"Error: {error.message}{code}"), "bold red"))
-        for label, text in (("What to do", error.hint), ("Read more", error.link), ("Raw error", error.raw)):
+        parts = [("What to do", error.hint), ("Read more", error.link), ("Raw error", error.raw)]
+        if error.exit_code == UsageError.exit_code:  # what is wrong is ours to say, and comes first
+            parts = [("Problems", error.raw), *parts[:2]]
+        for label, text in parts:
             for index, line in enumerate(redact(text).splitlines()):
                 self._err.print(
                     Text(f"  {label if index == 0 else '':<10}  {line}", "dim" if label[:3] == "Raw" else "")
