@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_tui import __version__
 from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
 from mlops_tui.errors import Interrupted, MlopsError, UsageError
-from mlops_tui.events import CommandFinished, CommandStarted, LogLine, Problem, RunsListed
+from mlops_tui.events import CommandFinished, CommandStarted, Event, LogLine, Problem, RunsListed
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def train(session: Session, emit: Emit, sweep: Sweep) -> str:
     from mlops_tui import training
 
     if not session.knows("train_job_id"):
-        _look(session, "train-job")
+        _look(session, emit, "train-job")
     compared = training.train(session, sweep.build, sweep.runs, emit, sweep.detach)
     if compared is None:
         return "The runs go on in the cloud."
@@ -76,7 +76,7 @@ def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = Non
 def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) -> str:
     from mlops_tui import training
 
-    _look(session, "databricks-workspace")
+    _look(session, emit, "databricks-workspace")
     emit(RunsListed(results=training.list_runs(session, build, limit), gate=str(session.project.training.gate)))
     return ""
 
@@ -84,7 +84,7 @@ def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) ->
 def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
     from mlops_tui import training
 
-    _look(session, "databricks-workspace")
+    _look(session, emit, "databricks-workspace")
     training.read_log(session, run, emit, follow)
     return ""
 
@@ -92,7 +92,7 @@ def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
 def cancel_run(session: Session, emit: Emit, run: str) -> str:
     from mlops_tui import training
 
-    _look(session, "databricks-workspace")
+    _look(session, emit, "databricks-workspace")
     training.cancel(session, run, emit)
     return "Cancelled."
 
@@ -121,9 +121,13 @@ def perform(command: str, session: Session, work: Work, show: Emit) -> int:
     return exit_code
 
 
-def _look(session: Session, name: str) -> None:
-    """Look at one step and what it needs, quietly. Raises UsageError where it has not been applied."""
+def _look(session: Session, emit: Emit, name: str) -> None:
+    """Look at one step and what it needs; only what fails is told. Raises UsageError where it has not been applied."""
     from mlops_tui.setup import steps
+
+    def tell_problems(event: Event) -> None:
+        if isinstance(event, Problem):
+            emit(event)
 
     by_name = {step.name: step for step in steps()}
     wanted: list[str] = []
@@ -135,7 +139,7 @@ def _look(session: Session, name: str) -> None:
             wanted.append(step)
 
     add(name)
-    plan = Engine([by_name[step] for step in wanted], session, emit=lambda _: None).plan()
+    plan = Engine([by_name[step] for step in wanted], session, tell_problems).plan()
     if any(change.action == "create" for change in plan.findings[name].changes):
         raise UsageError(
             f"{by_name[name].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
