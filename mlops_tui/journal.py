@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_tui.events import Event, LogLine, to_json
-from mlops_tui.redaction import redact
+from mlops_tui.redaction import redacted
 
 KEPT = 200  # files; the oldest go first
 LOG_LINES = 20_000  # of one command; runs keep their own logs (`mlops-tui logs`)
@@ -26,9 +26,10 @@ class Journal:
         self.path = folder / name
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log_lines = 0
-        self._file = os.fdopen(descriptor, "w", buffering=1)
+        self._file = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
 
     def write(self, event: Event) -> None:
+        """Raises OSError where the disk is full."""
         """Every event but the log lines beyond the first LOG_LINES."""
         if isinstance(event, LogLine):
             self._log_lines += 1
@@ -42,4 +43,4 @@ class Journal:
 
 def line_of(event: Event) -> str:
     """The event as one line of JSON with no secret in it."""
-    return redact(json.dumps(to_json(event), ensure_ascii=False))
+    return json.dumps(redacted(to_json(event)), ensure_ascii=False)

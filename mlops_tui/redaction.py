@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import threading
+from typing import Any
 from urllib.parse import quote
 
 MASK = "[REDACTED]"
@@ -41,6 +42,17 @@ def redact(text: str) -> str:
     if pattern is not None:
         text = pattern.sub(MASK, text)
     return _LOOKS_SECRET.sub(MASK, text)
+
+
+def redacted(value: Any) -> Any:
+    """What JSON holds, with all its texts redacted: numbers and structure stay, so that it is JSON still."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(str(name)): redacted(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
 
 
 def _spellings(secret: str) -> set[str]:

@@ -31,8 +31,10 @@ def parse_runs(texts: Sequence[str]) -> tuple[Parameters, ...]:
     return _checked([pairs for pairs, _ in parsed], problems)
 
 
-def checked_runs(runs: Sequence[object]) -> tuple[Parameters, ...]:
+def checked_runs(runs: object) -> tuple[Parameters, ...]:
     """Runs as JSON gives them: [{"alpha": 0.2, "l1_ratio": 0.7}, …]. Raises UsageError with all that is wrong."""
+    if not isinstance(runs, list | tuple):
+        raise _unusable("The runs", ["they are no list"], 'Give them as [{"alpha": 0.2, "l1_ratio": 0.7}].')
     problems = [f"run {number}: is no object" for number, run in enumerate(runs, 1) if not isinstance(run, Mapping)]
     return _checked([run for run in runs if isinstance(run, Mapping)], problems)
 

@@ -12,17 +12,21 @@ whoever starts next looks again.
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from mlops_tui import operations
 from mlops_tui.engine import card
-from mlops_tui.errors import MlopsError, UsageError
+from mlops_tui.errors import Interrupted, MlopsError, UsageError
 from mlops_tui.events import Event, Problem, to_json
-from mlops_tui.redaction import redact
+from mlops_tui.redaction import redacted
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
+from mlops_tui.training.builds import build_of
 
 Arguments = Mapping[str, Any]
 OpenSession = Callable[[Mapping[str, str]], Session]  # by flags, as on the command line
@@ -36,24 +40,25 @@ class Worker:
         self._open_session = open_session
         self._out = out
         self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = {}
+        self._running: dict[str, threading.Event] = {}  # by request: set it, and the request stops
         self._threads: list[threading.Thread] = []
 
-    def serve(self, requests: TextIO) -> None:
+    def serve(self, requests: Iterable[str]) -> None:
         """Until the input ends. Then: cancel what runs, and wait for it a while."""
         for line in requests:
             if line.strip():
                 self._begin(line)
-        for session in list(self._sessions.values()):
-            session.cancelled.set()
+        self._stop_all()
+        deadline = time.monotonic() + END_SECONDS
         for thread in self._threads:
-            thread.join(END_SECONDS)
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _begin(self, line: str) -> None:
         try:
             request = json.loads(line)
             request_id, wanted = str(request["id"]), str(request["do"])
             arguments = dict(request.get("arguments") or {})
+            flags = {str(name): str(value) for name, value in dict(arguments.get("flags") or {}).items()}
         except (ValueError, KeyError, TypeError) as error:
             self._refuse(
                 "", UsageError("A request that cannot be read.", problems=(f"{type(error).__name__}: {error}",))
@@ -61,40 +66,54 @@ class Worker:
             return
         if wanted == "cancel":
             self._cancel(request_id, str(arguments.get("id", "")))
-            return
-        if wanted not in REQUESTS:
+        elif wanted not in REQUESTS:
             known = ", ".join(["cancel", *REQUESTS])
             self._refuse(request_id, UsageError(f"There is no request {wanted!r}.", hint=f"There are: {known}."))
-            return
-        thread = threading.Thread(target=self._run, args=(request_id, wanted, arguments), daemon=True)
-        self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
-        thread.start()
+        elif request_id in self._running:
+            self._refuse(request_id, UsageError(f"A request {request_id!r} is running already; give each its own id."))
+        else:
+            self._running[request_id] = threading.Event()  # before the thread: a cancel may be the next line
+            thread = threading.Thread(target=self._run, args=(request_id, wanted, flags, arguments), daemon=True)
+            self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
+            thread.start()
 
-    def _run(self, request_id: str, wanted: str, arguments: Arguments) -> None:
+    def _run(self, request_id: str, wanted: str, flags: Mapping[str, str], arguments: Arguments) -> None:
+        """Whatever happens, the request has a last line: whoever sent it waits for that."""
         try:
-            session = self._open_session({name: str(value) for name, value in arguments.get("flags", {}).items()})
+            exit_code = self._perform(request_id, wanted, flags, arguments)
         except MlopsError as error:
-            self._refuse(request_id, error)
-            return
-        self._sessions[request_id] = session
-        try:
-            exit_code = operations.perform(
-                wanted,
-                session,
-                lambda emit: REQUESTS[wanted](session, emit, arguments),
-                lambda event: self._send(request_id, event),
-            )
-        finally:
-            del self._sessions[request_id]
+            self._send(request_id, Problem(error=card(error)))
+            exit_code = error.exit_code
+        except Exception as defect:  # noqa: BLE001 (a defect of ours ends the request, not the worker)
+            self._send(request_id, Problem(error=card(_defect(defect))))
+            exit_code = MlopsError.exit_code
+        del self._running[request_id]
         self._write({"request": request_id, "exit_code": exit_code})
 
+    def _perform(self, request_id: str, wanted: str, flags: Mapping[str, str], arguments: Arguments) -> int:
+        cancelled = self._running[request_id]
+        session = self._open_session(flags)
+        if cancelled.is_set():
+            raise Interrupted("Interrupted before anything was begun.")
+        session.cancelled = cancelled
+        return operations.perform(
+            wanted,
+            session,
+            lambda emit: REQUESTS[wanted](session, emit, arguments),
+            lambda event: self._send(request_id, event),
+        )
+
     def _cancel(self, request_id: str, running: str) -> None:
-        session = self._sessions.get(running)
-        if session is None:
+        cancelled = self._running.get(running)
+        if cancelled is None:
             self._refuse(request_id, UsageError(f"No request {running!r} is running."))
             return
-        session.cancelled.set()
+        cancelled.set()
         self._write({"request": request_id, "exit_code": 0})
+
+    def _stop_all(self) -> None:
+        for cancelled in list(self._running.values()):
+            cancelled.set()
 
     def _refuse(self, request_id: str, error: MlopsError) -> None:
         self._send(request_id, Problem(error=card(error)))
@@ -104,17 +123,26 @@ class Worker:
         self._write({"request": request_id, "event": to_json(event)})
 
     def _write(self, message: dict[str, Any]) -> None:
-        line = redact(json.dumps(message, ensure_ascii=False))
-        with self._lock:
-            self._out.write(line + "\n")
-            self._out.flush()
+        line = json.dumps(redacted(message), ensure_ascii=False)
+        try:
+            with self._lock:
+                self._out.write(line + "\n")
+                self._out.flush()
+        except OSError:  # nobody reads any more: as when the input ends
+            self._stop_all()
+
+
+def _defect(defect: Exception) -> MlopsError:
+    raw = "".join(traceback.format_exception(defect))
+    return MlopsError(
+        f"This program has a defect: {type(defect).__name__}: {defect}.",
+        hint="Please report it, with the raw error; then run the same command again: it goes on where it stopped.",
+        raw=raw,
+    )
 
 
 def _sweep(session: Session, arguments: Arguments) -> operations.Sweep:
-    import os
-
     from mlops_tui.project import checked_runs
-    from mlops_tui.training.builds import build_of
 
     build = build_of(os.environ, str(arguments.get("build_number", "")), str(arguments.get("build_source", "")))
     runs = checked_runs(arguments["runs"]) if arguments.get("runs") else session.project.training.runs
