@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.5  # twice that is the longest wait for a dead host
 READ_SECONDS = 60.0
+BUNDLE = "REQUESTS_CA_BUNDLE"
+
+_lock = threading.Lock()
+_replaced: dict[str, str | None] = {}  # an authority that `trust` has named, and what was named before it
 
 
 def transport_options(cloud: Cloud) -> dict[str, Any]:
@@ -33,11 +38,21 @@ def transport_options(cloud: Cloud) -> dict[str, Any]:
 def trust(cloud: Cloud) -> None:
     """Make the whole process believe the cloud's own authority: some SDKs look nowhere but in the environment.
 
-    Such a cloud is on this machine or in this network, so that no proxy of the outside world knows it.
+    Such a cloud is on this machine or in this network, so that no proxy of the outside world knows it. A process that
+    goes on to a public cloud (a worker) must believe the usual authorities again.
     """
+    with _lock:
+        there = os.environ.get(BUNDLE)
+        before = _replaced.get(there or "", there)
+        if cloud.ca_bundle:
+            _replaced[cloud.ca_bundle] = before
+            os.environ[BUNDLE] = cloud.ca_bundle
+        elif before is None:
+            os.environ.pop(BUNDLE, None)
+        else:
+            os.environ[BUNDLE] = before
     if not cloud.ca_bundle:
         return
-    os.environ["REQUESTS_CA_BUNDLE"] = cloud.ca_bundle
     host = urlsplit(cloud.resource_manager).hostname or ""
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [one for one in os.environ.get(name, "").split(",") if one]

@@ -185,3 +185,16 @@ def test_an_own_authority_is_trusted_by_the_whole_process_and_no_proxy_is_asked(
         patience.trust(local_cloud("https://localhost:1", "/ca.pem"))
     assert os.environ["REQUESTS_CA_BUNDLE"] == "/ca.pem"
     assert os.environ["NO_PROXY"] == "example.com,localhost"
+
+
+@pytest.mark.parametrize("before", ["", "/company.pem"])
+def test_a_process_that_goes_on_to_a_public_cloud_believes_the_usual_authorities_again(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, before if name == "REQUESTS_CA_BUNDLE" else "")
+    patience.trust(local_cloud("https://localhost:1", "/ca.pem"))
+    patience.trust(local_cloud("https://localhost:2", "/other/ca.pem"))
+    assert os.environ["REQUESTS_CA_BUNDLE"] == "/other/ca.pem"
+    patience.trust(AZURE)
+    assert os.environ["REQUESTS_CA_BUNDLE"] == before
