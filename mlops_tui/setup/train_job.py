@@ -14,7 +14,7 @@ from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks_jobs import Job, Jobs, Settings
-    from mlops_tui.project import Parameters, Project
+    from mlops_tui.project import Project
     from mlops_tui.session import Session
     from mlops_tui.steps import Report
 
@@ -136,19 +136,13 @@ def _choose(found: list[Job], project: Project) -> tuple[Job | None, list[Job]]:
     return (found[0] if found else None), []
 
 
-def _runs(project: Project) -> dict[str, Parameters]:
-    """What a run that is started by hand in the workspace trains: the project's own sweep."""
-    from mlops_tui.training.sweep import named
-
-    return named(project.training.runs)
-
-
 def _settings(project: Project, cluster_id: str) -> Settings:
     """What jobs/create is asked for (Jobs 2.2: for_each_task, job parameters, dynamic value references)."""
+    from mlops_tui.training.sweep import inputs, named
+
     training = project.training
-    runs = [{"name": name} | {key: f"{value:g}" for key, value in run.items()} for name, run in _runs(project).items()]
     defaults = {
-        "runs": json.dumps(runs),
+        "runs": json.dumps(inputs(named(training.runs))),  # what a run that is started by hand in the workspace trains
         "build_number": "",
         "build_source": "manual",
         "experiment": training.experiment,

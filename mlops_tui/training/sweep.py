@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,24 @@ def named(runs: tuple[Parameters, ...]) -> dict[str, Parameters]:
     """Each run under a name that people read and that a file may have: "alpha=0.5,l1_ratio=0.5"."""
     by_name: dict[str, Parameters] = {}
     for parameters in runs:
-        plain = ",".join(f"{name}={value:g}" for name, value in parameters.items())
+        plain = ",".join(f"{name}={figure(value)}" for name, value in parameters.items())
         name, number = plain, 1
         while name in by_name:
             number += 1
             name = f"{plain},again={number}"
         by_name[name] = parameters
     return by_name
+
+
+def inputs(by_name: Mapping[str, Parameters]) -> list[dict[str, str]]:
+    """What the job's for-each task iterates over: the job parameter `runs`, as JSON."""
+    return [{"name": name} | {key: figure(value) for key, value in run.items()} for name, run in by_name.items()]
+
+
+def figure(value: float) -> str:
+    """As short as people write it, and never another number: "0.5", "0.12345678"."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: Emit) -> Launched:
@@ -52,10 +64,7 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     """
     training = session.project.training
     by_name = named(runs)
-    listed = [
-        {"name": name, **{key: f"{value:g}" for key, value in values.items()}} for name, values in by_name.items()
-    ]
-    text = json.dumps(listed, separators=(",", ":"))
+    text = json.dumps(inputs(by_name), separators=(",", ":"))
     if len(text) > LONGEST:
         raise UsageError(
             f"{len(runs)} runs are too many for one sweep.",
@@ -71,13 +80,15 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     }
     job_id = int(session.know("train_job_id", "train-job"))
     databricks = session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
-    for other in databricks.runs.active(job_id):
-        emit(LogLine(source="train", text=f"job run {other.run_id} of this project is under way, too: {other.url}"))
+    others = databricks.runs.active(job_id)
     for attempt in range(ATTEMPTS):
         run_id = databricks.jobs.run_now(job_id, parameters, _token(job_id, parameters, attempt))
         run = databricks.runs.get(run_id)
         if run.status not in ("failed", "canceled"):
             break
+    for other in others:
+        if other.run_id != run_id:  # ours may be one that an interrupted command has begun
+            emit(LogLine(source="train", text=f"job run {other.run_id} of this project is under way, too: {other.url}"))
     emit(Identified(what="job run", id=str(run_id), url=run.url))
     return Launched(run_id, run.url, build, by_name, f"{training.log_folder.rstrip('/')}/{run_id}")
 
