@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from mlops_tui.clouds.arm import Arm
 from mlops_tui.clouds.translate import lacking, speaking_of
@@ -26,17 +28,27 @@ class Roles:
 
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
+        self._lock = threading.Lock()
+        self._definitions: dict[tuple[str, str], str] = {}  # ids of roles do not change
+        self._granted: dict[str, list[dict[str, Any]]] = {}  # by scope; asked again where they do not suffice
 
     def definition_id(self, subscription_id: str, role: str) -> str:
         """The id of a role by its name ("Contributor"). Raises UsageError where there is none of that name."""
+        with self._lock:
+            if known := self._definitions.get((subscription_id, role)):
+                return known
         scope = f"/subscriptions/{subscription_id}"
         quoted = role.replace("'", "''")
         with speaking_of(f"the role {role}"):
             definitions = self._arm.authorization(subscription_id).role_definitions
             found = [one.id for one in definitions.list(scope, filter=f"roleName eq '{quoted}'") if one.id]
         if not found:
-            raise UsageError(f"There is no role named {role!r}.", hint="az role definition list --query '[].roleName'")
-        return str(found[0])
+            raise UsageError(
+                f"There is no role named {role!r}.",
+                hint="Choose one that `az role definition list --query '[].roleName'` lists: service_principal.role.",
+            )
+        with self._lock:
+            return self._definitions.setdefault((subscription_id, role), str(found[0]))
 
     def find(self, subscription_id: str, scope: str, principal_id: str, role: str) -> RoleAssignment | None:
         """The assignment at exactly that scope, whoever made it: one that is inherited is a wider right."""
@@ -84,16 +96,19 @@ class Roles:
 
     def allows(self, subscription_id: str, scope: str, action: str) -> bool:
         """Whether the caller's roles at the scope, inherited ones too, grant the action."""
+        with self._lock:
+            known = self._granted.get(scope, [])
+        if _grant(known, action):
+            return True
         path = f"{scope}/providers/Microsoft.Authorization/permissions"
         try:
             with speaking_of(f"the permissions on {scope}"):
                 permissions = self._arm.list(subscription_id, path, PERMISSIONS_VERSION)
         except ForbiddenError:
             return False  # whoever may not even read them has no role there
-        return any(
-            _covered(action, one.get("actions", [])) and not _covered(action, one.get("notActions", []))
-            for one in permissions
-        )
+        with self._lock:
+            self._granted[scope] = permissions
+        return _grant(permissions, action)
 
     def require(self, subscription_id: str, scope: str, action: str, what: str) -> None:
         """Raises ForbiddenError, which says who must give which role, where the caller lacks the right."""
@@ -104,6 +119,13 @@ class Roles:
 
 def assignment_name(scope: str, principal_id: str, definition_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}|{principal_id}|{_last(definition_id)}".lower()))
+
+
+def _grant(permissions: list[dict[str, Any]], action: str) -> bool:
+    return any(
+        _covered(action, one.get("actions", [])) and not _covered(action, one.get("notActions", []))
+        for one in permissions
+    )
 
 
 def _covered(action: str, patterns: list[str]) -> bool:

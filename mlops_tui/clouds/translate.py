@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.advice import (
@@ -81,6 +82,11 @@ def speaking_of(what: str) -> Iterator[None]:
         raise translated(error, what) from error
     except RequestException as error:
         raise unreachable(what, str(error)) from error
+    except JSONDecodeError as error:
+        hint = "Is a proxy's or a network's sign-in page in the way? Open any web page in a browser to see."
+        raise CloudError(
+            f"The answer about {what} is not Azure's.", hint=hint, raw=redact(error.doc)[:LONGEST_RAW]
+        ) from error
 
 
 def translated(error: AzureError, what: str) -> MlopsError:

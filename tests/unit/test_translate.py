@@ -233,3 +233,10 @@ def test_roles_are_given_on_groups_and_subscriptions() -> None:
     assert assignable_scope(f"{GROUP}/providers/Microsoft.Databricks/workspaces/w") == GROUP
     assert assignable_scope("/subscriptions/1/providers/Microsoft.Databricks") == "/subscriptions/1"
     assert assignable_scope("/") == "/"
+
+
+def test_a_sign_in_page_in_place_of_an_answer_is_told() -> None:
+    with pytest.raises(CloudError, match="not Azure's") as caught, speaking_of("the application mlops"):
+        json.loads("<html>Welcome to the hotel</html>")
+    assert "proxy" in caught.value.hint
+    assert "hotel" in caught.value.raw
