@@ -108,5 +108,5 @@ NOT_FOUND_CODES = frozenset({"PrincipalNotFound", "Request_ResourceNotFound", "R
 GRAPH_ROLE_HINT = (
     "Registering applications needs the Entra role Application Developer (a person) or Graph's permission "
     "Application.ReadWrite.OwnedBy (a service principal); or let somebody who has it make the application, and name "
-    "it in `service_principal`."
+    "it in service_principal.name."
 )

@@ -62,7 +62,7 @@ class Directory:
                 f"{len(found)} applications are named {name!r}; which one is meant cannot be known.",
                 problems=ids,
                 hint="Delete or rename all but one (az ad app delete --id APP_ID), or choose another "
-                "`service_principal`.",
+                "service_principal.name.",
             )
         return _application(found[0]) if found else None
 

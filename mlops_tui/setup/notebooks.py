@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import ConflictError
+from mlops_tui.errors import ConflictError, UsageError
 from mlops_tui.events import Action, Change
 from mlops_tui.project_file import notebook_source
 from mlops_tui.setup.waiting import stop_if_cancelled
@@ -107,9 +108,20 @@ class Notebooks:
 
 
 def _sources(project: Project) -> dict[str, str]:
-    """Path in the workspace -> source, for each notebook of the project. Raises UsageError where there is none."""
+    """Path in the workspace -> source, for each notebook of the project. Raises UsageError where there is none, or one
+    that cannot be read."""
     files = sorted(notebook_source(project.notebooks).glob("*.py"))
-    return {f"{project.notebook_folder}/{file.stem}": file.read_text(encoding="utf-8") for file in files}
+    return {f"{project.notebook_folder}/{file.stem}": _source(file) for file in files}
+
+
+def _source(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(
+            f"The notebook {file} cannot be read: {reason}.", hint="Mend it, or take it out of that folder."
+        ) from error
 
 
 def _host(session: Session) -> str:

@@ -107,7 +107,10 @@ def _choose(session: Session, caller: Caller) -> Subscription:
     if wanted := session.project.subscription_id:
         chosen = subscriptions.get(wanted)
         if not chosen.is_usable:
-            raise UsageError(f"The subscription {chosen.name} ({wanted}) is {chosen.state.lower()}.")
+            raise UsageError(
+                f"The subscription {chosen.name} ({wanted}) is {chosen.state.lower()}.",
+                hint="See why in the portal (Subscriptions), or name another one: --subscription-id.",
+            )
         return chosen
     usable = [one for one in subscriptions.list() if one.is_usable]
     if not usable:
@@ -120,7 +123,7 @@ def _choose(session: Session, caller: Caller) -> Subscription:
         raise UsageError(
             "Several subscriptions could be meant.",
             problems=tuple(f"{one.id}  {one.name}" for one in usable),
-            hint="Name one: --subscription-id, ARM_SUBSCRIPTION_ID, or subscription_id in mlops.toml.",
+            hint="Name one: --subscription-id, ARM_SUBSCRIPTION_ID, or azure.subscription_id in mlops.toml.",
         )
     return usable[0]
 
