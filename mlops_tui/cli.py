@@ -34,8 +34,19 @@ EXIT_CODES = (
 )
 
 
+INTERRUPTED = 130
+
+
 class Commands(click.Group):
     """Loads a command's module when the command is asked for."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl+C and a question answered with no end in 130; click by itself would make that a 1."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

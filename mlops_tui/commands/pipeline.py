@@ -12,9 +12,8 @@ from mlops_tui import operations
 from mlops_tui.commands import running
 from mlops_tui.commands.options import ProjectCommand, build_options, project_options, sweep_options
 from mlops_tui.commands.running import Invocation
-from mlops_tui.engine import Plan, card
+from mlops_tui.engine import Plan
 from mlops_tui.errors import MlopsError
-from mlops_tui.events import Problem
 from mlops_tui.project import Parameters, parse_grid, parse_runs
 from mlops_tui.session import Session
 from mlops_tui.training.builds import build_of
@@ -176,28 +175,34 @@ def _given_runs(
     try:
         return parse_runs(run_texts) + parse_grid(grid_texts)
     except MlopsError as error:
-        invocation.reporter().show(Problem(error=card(error)))
-        running.leave(error.exit_code)
+        running.fail(invocation.reporter(), error)
 
 
 def _confirmation(invocation: Invocation, session: Session) -> Callable[[Plan], bool] | None:
     if not invocation.interactive:
         return None
 
-    def ask(plan: Plan) -> bool:
-        return session.ask(lambda: click.confirm("Apply this plan?", default=True))
+    def question() -> bool:
+        try:
+            return click.confirm("Apply this plan?", default=True)
+        except click.Abort:  # Ctrl+C or the end of input: no answer is no
+            click.echo()
+            return False
 
-    return ask
+    return lambda _: session.ask(question)
 
 
 def _print_by_hand(invocation: Invocation) -> None:
-    from mlops_tui.opening import open_project
+    """As far as is known: nothing is started or called for it."""
+    from mlops_tui.commands.sandbox import known_practice
+    from mlops_tui.project import load
     from mlops_tui.setup import steps
 
+    options = invocation.options
     try:
-        project, _, _ = open_project(invocation.options, lambda: running.start_practice(running.Silent()))
+        project, _ = load(options.file, options.environment, options.flags, known_practice())
+        texts = [f"{step.title}\n{step.by_hand(project).strip()}\n" for step in steps()]
     except MlopsError as error:
-        invocation.reporter().show(Problem(error=card(error)))
-        running.leave(error.exit_code)
-    for number, step in enumerate(steps(), 1):
-        click.echo(f"# {number}. {step.title}\n{step.by_hand(project).strip()}\n")
+        running.fail(invocation.reporter(), error)
+    for number, text in enumerate(texts, 1):
+        click.echo(f"# {number}. {text}")

@@ -10,10 +10,7 @@ import click
 from mlops_tui.commands import running
 from mlops_tui.commands.options import ProjectCommand, project_options_in_full
 from mlops_tui.commands.running import Invocation
-from mlops_tui.engine import card
-from mlops_tui.errors import MlopsError
-from mlops_tui.events import Problem
-from mlops_tui.headless.text import PlainText
+from mlops_tui.errors import MlopsError, UsageError
 
 
 @click.command()
@@ -30,17 +27,24 @@ def init(template: str, force: bool, folder: Path) -> None:
 
     Without FOLDER it goes into this one. Without mlops.toml the commands work, too, with the defaults.
     """
-    import sys
-
     from mlops_tui.project_file import write_template
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         write_template(folder / "mlops.toml", template, force)
     except MlopsError as error:
-        PlainText(sys.stdout, sys.stderr).show(Problem(error=card(error)))
-        running.leave(error.exit_code)
+        running.fail(running.reporter_for(), error)
     click.echo(f"Wrote {folder / 'mlops.toml'}. Read it through, then: mlops-tui up")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            hint="Choose one of your own: mlops-tui init FOLDER",
+        ) from error
 
 
 @click.command(cls=ProjectCommand)
@@ -59,8 +63,7 @@ def config(invocation: Invocation) -> None:
     try:
         _, resolved = load(options.file, options.environment, options.flags, known_practice())
     except MlopsError as error:
-        invocation.reporter().show(Problem(error=card(error)))
-        running.leave(error.exit_code)
+        running.fail(invocation.reporter(), error)
     rows = config_rows(resolved)
     if invocation.output == "json":
         click.echo(json.dumps([dict(zip(("setting", "value", "source"), row, strict=True)) for row in rows], indent=2))

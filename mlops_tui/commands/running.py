@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -14,10 +15,8 @@ from typing import NoReturn, Protocol
 
 from mlops_tui import folders, operations
 from mlops_tui.engine import card
-from mlops_tui.errors import Interrupted, MlopsError
+from mlops_tui.errors import Interrupted, MlopsError, UsageError
 from mlops_tui.events import Event, LogLine, Problem
-from mlops_tui.headless.json_lines import JsonLines
-from mlops_tui.headless.text import PlainText
 from mlops_tui.journal import Journal
 from mlops_tui.opening import Options, Practice, open_session
 from mlops_tui.session import Session
@@ -39,7 +38,27 @@ class Invocation:
     interactive: bool
 
     def reporter(self) -> Reporter:
-        return JsonLines(sys.stdout) if self.output == "json" else PlainText(sys.stdout, sys.stderr)
+        return reporter_for(self.output)
+
+
+def reporter_for(output: str = "text") -> Reporter:
+    """Who shows events: on standard output, errors in text on standard error. Imported here: rich takes its time."""
+    if output == "json":
+        from mlops_tui.headless.json_lines import JsonLines
+
+        _speak(sys.stdout, "utf-8")  # as JSON is, whatever the locale
+        return JsonLines(sys.stdout)
+    from mlops_tui.headless.text import PlainText
+
+    _speak(sys.stdout)
+    _speak(sys.stderr)
+    return PlainText(sys.stdout, sys.stderr)
+
+
+def _speak(stream: object, encoding: str | None = None) -> None:
+    """What the locale cannot spell is shown as ?, rather than ending the command."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=encoding, errors="replace")
 
 
 class Silent:
@@ -54,42 +73,79 @@ Operation = Callable[[Session, Emit], str]
 
 def run(invocation: Invocation, operation: Operation) -> NoReturn:
     """Run the operation to its end and leave with its exit code."""
-    reporter = invocation.reporter()
-    with _terminated_as_interrupted(), _quiet_on_broken_pipe():
+    told = invocation.reporter()
+    _take_termination_as_interruption()
+    with _quiet_on_broken_pipe():
         try:
-            journals = folders.made(folders.journal_folder(os.environ))
-            session = open_session(invocation.options, lambda: start_practice(reporter))
+            session = open_session(invocation.options, lambda: start_practice(told))
+            journal = _journal(invocation.command)
+            exit_code = _follow(invocation, session, operation, told, journal)
         except MlopsError as error:
-            reporter.show(Problem(error=card(error)))
-            leave(error.exit_code)
+            fail(told, error)
         except KeyboardInterrupt:
-            leave(Interrupted.exit_code)
-        leave(_follow(invocation, session, operation, reporter, Journal(journals, invocation.command)))
+            exit_code = Interrupted.exit_code
+        leave(exit_code)
+
+
+def fail(reporter: Reporter, error: MlopsError) -> NoReturn:
+    """Show why nothing was begun, and leave."""
+    reporter.show(Problem(error=card(error)))
+    leave(error.exit_code)
+
+
+def _journal(command: str) -> Journal:
+    """Raises UsageError where it cannot be written."""
+    folder = folders.made(folders.journal_folder(os.environ))
+    try:
+        return Journal(folder, command)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be written: {error.strerror}.",
+            hint=f"Set {folders.VARIABLE} to a folder of your own.",
+        ) from error
 
 
 def _follow(
     invocation: Invocation, session: Session, operation: Operation, reporter: Reporter, journal: Journal
 ) -> int:
+    """Show and keep what the operation tells, to its end. The first Ctrl+C asks it to stop, a second is raised."""
     stream = Stream(
         lambda emit: operations.perform(invocation.command, session, lambda tell: operation(session, tell), emit)
     )
     session.ask = stream.on_reader
-    try:
+    keep = _keeper(journal, reporter)
+    with contextlib.closing(journal):
         while True:
             try:
                 for event in stream:
-                    journal.write(event)
+                    keep(event)
                     reporter.show(event)
                 return stream.result
             except KeyboardInterrupt:
                 if session.cancelled.is_set():
-                    return Interrupted.exit_code
+                    raise
                 session.cancelled.set()
                 reporter.show(
                     LogLine(source="mlops-tui", text="Stopping after what is in hand; Ctrl+C again: at once.")
                 )
-    finally:
-        journal.close()
+
+
+def _keeper(journal: Journal, reporter: Reporter) -> Emit:
+    """Writes the journal as long as that can be written: a full disk must not end what goes on in the cloud."""
+    broken = False
+
+    def keep(event: Event) -> None:
+        nonlocal broken
+        if broken:
+            return
+        try:
+            journal.write(event)
+        except OSError as error:
+            broken = True
+            text = f"{journal.path} cannot be written any more ({error.strerror}); the rest is shown here alone"
+            reporter.show(LogLine(source="journal", text=text, level="warning"))
+
+    return keep
 
 
 def start_practice(reporter: Reporter) -> Practice:
@@ -106,8 +162,7 @@ def leave(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def _take_termination_as_interruption() -> None:
     """A CI host stops a job by SIGTERM: treat it like Ctrl+C."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
@@ -115,7 +170,6 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
-    yield
 
 
 @contextlib.contextmanager

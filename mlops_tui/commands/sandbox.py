@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def practice(tell: Callable[[str], None]) -> Practice:
         tell("starting the practice cloud on this machine ...")
         try:
             address = process.start(folder)
-        except process.SandboxError as error:
+        except (process.SandboxError, OSError) as error:
             raise CloudError("The practice cloud did not start.", raw=str(error), hint=_start_hint(folder)) from error
         tell(f"the practice cloud is up at {address.origin}")
     return Practice(address.origin, str(folder / "ca.pem"), _credentials(folder))
@@ -52,15 +53,33 @@ def known_practice() -> Mapping[str, str] | None:
 
 
 def _credentials(folder: Path) -> Mapping[str, str]:
+    """Raises CloudError where the file is gone or spoilt."""
     from mlops_tui import redaction
 
-    values: dict[str, str] = json.loads((folder / "credentials.json").read_text())
-    redaction.register(values["client_secret"])
+    file = folder / "credentials.json"
+    try:
+        values: dict[str, str] = json.loads(file.read_text())
+        redaction.register(values["client_secret"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CloudError(
+            f"The practice cloud's {file} cannot be read.",
+            hint="`mlops-tui sandbox reset` makes a new one; what is in the practice cloud goes with it.",
+            raw=f"{type(error).__name__}: {error}",
+        ) from error
     return values
 
 
 def _start_hint(folder: Path) -> str:
     return f"Read {folder / 'server.log'}; `mlops-tui sandbox reset` starts from nothing."
+
+
+@contextmanager
+def _files_told() -> Iterator[None]:
+    """What the system does not allow is told in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'The practice cloud'}: {error.strerror}.") from error
 
 
 class InOrder(click.Group):
@@ -95,7 +114,7 @@ def start(port: int | None) -> None:
         raise click.UsageError(f"{error.message} {error.hint}") from error
     try:
         address = process.start(folder, port or 0)
-    except process.SandboxError as error:
+    except (process.SandboxError, OSError) as error:
         raise click.ClickException(f"{error}\n{_start_hint(folder)}") from error
     click.echo(f"The practice cloud is up at {address.origin} (process {address.pid}).")
 
@@ -106,7 +125,8 @@ def stop() -> None:
     from mlops_tui.sandbox import process
 
     folder = folders.sandbox_folder(os.environ)
-    stopped = folder.exists() and process.stop(folder)
+    with _files_told():
+        stopped = folder.exists() and process.stop(folder)
     click.echo("Stopped." if stopped else "It was not up.")
 
 
@@ -136,7 +156,8 @@ def reset(yes: bool) -> None:
     if folder.exists():
         if not yes:
             click.confirm(f"Remove {folder} with all its runs and secrets?", abort=True)
-        process.reset(folder)
+        with _files_told():
+            process.reset(folder)
     click.echo("The practice cloud is empty.")
 
 

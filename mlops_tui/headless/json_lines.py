@@ -15,6 +15,3 @@ class JsonLines:
     def show(self, event: Event) -> None:
         self._out.write(line_of(event) + "\n")
         self._out.flush()
-
-    def close(self) -> None:
-        """Nothing is held back."""

@@ -54,9 +54,6 @@ class PlainText:
         """Each type of event has a method of its name here; a test sees to it that none is missing."""
         getattr(self, f"_{event.type}")(event)
 
-    def close(self) -> None:
-        """Nothing is held back."""
-
     def _console(self, stream: TextIO) -> Console:
         width = None if stream.isatty() else WIDE
         return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
