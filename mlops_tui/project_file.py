@@ -218,5 +218,6 @@ def write_template(path: Path, name: str = "wine-quality", force: bool = False) 
     except FileExistsError:
         raise UsageError(f"{target} is there already.", hint="Give --force to overwrite it.") from None
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}.") from error
+        hint = "Choose a folder of your own: mlops-tui init FOLDER"
+        raise UsageError(f"{target} cannot be written: {error.strerror}.", hint=hint) from error
     return target
