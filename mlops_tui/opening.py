@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_tui.clouds.cloud import PUBLIC_CLOUDS, Cloud, local_cloud
 from mlops_tui.errors import UsageError
-from mlops_tui.project import Project, load
+from mlops_tui.project import Project, load, require
 from mlops_tui.session import Session
 from mlops_tui.settings import Resolved
 
@@ -22,6 +22,8 @@ class Practice:
     settings: Mapping[str, str]  # tenant_id, client_id, client_secret, subscription_id
 
 
+WITH_SECRET = ("tenant_id", "client_id", "client_secret")  # what signing in by a client secret takes
+WITH_TOKEN = ("tenant_id", "client_id")  # by a CI host's token
 NEEDS_PERSON = ("browser", "device-code")  # ways of signing in
 StartPractice = Callable[[], Practice]
 
@@ -65,4 +67,7 @@ def open_session(options: Options, start_practice: StartPractice) -> Session:
             hint=f"If somebody is there all the same, say so: --sign-in {project.sign_in}. In CI, choose another: "
             "--sign-in environment (ARM_TENANT_ID, ARM_CLIENT_ID, ARM_CLIENT_SECRET) or --sign-in federated.",
         )
+    by_secret = project.sign_in == "environment" or (project.sign_in == "auto" and project.client_secret)
+    if by_secret or project.sign_in == "federated":
+        require(project, resolved, *(WITH_SECRET if by_secret else WITH_TOKEN))
     return Session(project, cloud)

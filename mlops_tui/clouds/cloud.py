@@ -19,7 +19,6 @@ class Cloud:
     graph: str
     graph_scope: str
     databricks_scope: str
-    databricks_hosts: str  # the end of every workspace's host name
     portal: str
     ca_bundle: str = ""  # a file; empty: the usual authorities
     poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
@@ -40,7 +39,6 @@ AZURE = Cloud(
     graph="https://graph.microsoft.com",
     graph_scope="https://graph.microsoft.com/.default",
     databricks_scope=DATABRICKS_SCOPE,
-    databricks_hosts=".azuredatabricks.net",
     portal="https://portal.azure.com",
 )
 AZURE_US_GOVERNMENT = Cloud(
@@ -51,7 +49,6 @@ AZURE_US_GOVERNMENT = Cloud(
     graph="https://graph.microsoft.us",
     graph_scope="https://graph.microsoft.us/.default",
     databricks_scope=DATABRICKS_SCOPE,
-    databricks_hosts=".databricks.azure.us",
     portal="https://portal.azure.us",
 )
 AZURE_CHINA = Cloud(
@@ -62,7 +59,6 @@ AZURE_CHINA = Cloud(
     graph="https://microsoftgraph.chinacloudapi.cn",
     graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
     databricks_scope=DATABRICKS_SCOPE,
-    databricks_hosts=".databricks.azure.cn",
     portal="https://portal.azure.cn",
 )
 PUBLIC_CLOUDS = {cloud.name: cloud for cloud in (AZURE, AZURE_US_GOVERNMENT, AZURE_CHINA)}
@@ -78,7 +74,6 @@ def local_cloud(origin: str, ca_bundle: str) -> Cloud:
         graph=f"{origin}/graph",
         graph_scope=f"{origin}/graph/.default",
         databricks_scope=DATABRICKS_SCOPE,
-        databricks_hosts=origin.removeprefix("https://"),
         portal=origin,
         ca_bundle=ca_bundle,
         poll_seconds=0.1,

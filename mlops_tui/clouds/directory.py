@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from mlops_tui import redaction
+from mlops_tui.clouds.federated import AUDIENCE
 from mlops_tui.clouds.graph import Entity, Graph
 from mlops_tui.clouds.translate import speaking_of
 from mlops_tui.errors import CloudError, ConflictError, NotFoundError, UsageError
-
-AUDIENCE = "api://AzureADTokenExchange"
 
 
 @dataclass(frozen=True)

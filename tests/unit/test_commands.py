@@ -25,6 +25,7 @@ from mlops_tui.events import Event, LogLine, Problem
 from mlops_tui.opening import Options
 from mlops_tui.project import Project
 from mlops_tui.session import Session
+from mlops_tui.settings import AMBIENT_VARIABLES
 from mlops_tui.setup import sign_in
 
 REAL = ("--cloud", "AzureCloud")  # so that no practice cloud is started
@@ -154,3 +155,27 @@ def test_letters_that_the_locale_lacks_do_not_end_a_command(home: Path) -> None:
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, ("tenant_id", "client_id", "client_secret")),
+        ({"ARM_CLIENT_SECRET": "t0p-s3cret", "ARM_TENANT_ID": "0" * 8 + "-0000-0000-0000-" + "0" * 12}, ("client_id",)),
+    ],
+    ids=["nothing given", "the application's id forgotten"],
+)
+def test_what_signing_in_lacks_is_named_with_every_way_to_give_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], missing: tuple[str, ...]
+) -> None:
+    for name in AMBIENT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    done = call("setup", "--plan", *REAL, *([] if given else ["--sign-in", "environment"]))
+    assert done.exit_code == 2
+    lines = [line for line in done.stderr.splitlines() if ": flag " in line or ": variable " in line]
+    assert [line.split(":")[0].split()[-1] for line in lines] == list(missing)
+    assert "flag --client-id, variable MLOPS_TUI_CLIENT_ID or ARM_CLIENT_ID" in done.stderr
+    assert "key azure.client_id in mlops.toml" in done.stderr
+    assert "t0p-s3cret" not in done.output
