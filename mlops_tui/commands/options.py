@@ -21,6 +21,26 @@ METAVARS = {"str": "TEXT", "choice": "CHOICE", "int": "INTEGER", "float": "NUMBE
 # Shown in every --help; the other flags exist, too.
 COMMON = ("cloud", "sign_in", "tenant_id", "subscription_id", "location", "resource_group")
 
+OF_EVERY_COMMAND = (
+    click.option(
+        "--non-interactive", is_flag=True, help="Ask nothing. It is the rule where there is no terminal (CI)."
+    ),
+    click.option(
+        "--output",
+        "-o",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="text for people, json for programs: one object a line. Default: text.",
+    ),
+    click.option(
+        "--file",
+        "-f",
+        "project_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The project file. Default: mlops.toml of this folder or of the nearest one above.",
+    ),
+)
+
 
 class ProjectCommand(click.Command):
     """Its --help keeps apart what to do and the settings of the project."""
@@ -75,25 +95,7 @@ def _with_options(command: F, shown: Collection[str]) -> F:
                 hidden=setting.name not in shown,
                 metavar=METAVARS[setting.type],
             )(decorated)
-    for option in (
-        click.option(
-            "--non-interactive", is_flag=True, help="Ask nothing. It is the rule where there is no terminal (CI)."
-        ),
-        click.option(
-            "--output",
-            "-o",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            help="text for people, json for programs: one object a line. Default: text.",
-        ),
-        click.option(
-            "--file",
-            "-f",
-            "project_file",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="The project file. Default: mlops.toml of this folder or of the nearest one above.",
-        ),
-    ):
+    for option in OF_EVERY_COMMAND:
         decorated = option(decorated)
     result: F = decorated
     return result
