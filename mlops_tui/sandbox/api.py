@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -53,7 +53,6 @@ class Call:
     body: bytes
     dialect: Dialect
     principal: Principal | None = None
-    notes: dict[str, Any] = field(default_factory=dict)  # kept in the request log
 
     @property
     def caller(self) -> Principal:

@@ -121,4 +121,4 @@ def _digest(device_code: str) -> str:
 
 def _page(notice: str, code: str, status: int = 200) -> Response:
     text = PAGE.format(notice=html.escape(notice), code=html.escape(code, quote=True), user=LEARNER_NAME)
-    return HTMLResponse(text, status_code=status)
+    return HTMLResponse(text, status, {"X-Frame-Options": "DENY"})

@@ -1,6 +1,6 @@
 """Faults to order: "the next three POSTs to run-now answer 503", "drop the line after doing the work".
 
-POST   /_sandbox/faults  {"method", "path", "status", "count", "after", "delay", "drop"}
+POST   /_sandbox/faults  {"method", "path", "status", "count", "after", "delay", "drop", "retry_after"}
 GET    /_sandbox/faults
 DELETE /_sandbox/faults
 """
@@ -11,6 +11,8 @@ import re
 import threading
 from dataclasses import asdict, dataclass
 from typing import Any
+
+LONGEST_DELAY = 600  # seconds
 
 
 @dataclass
@@ -38,9 +40,10 @@ class Faults:
         self._ordered: list[Fault] = []
 
     def order(self, wanted: dict[str, Any]) -> Fault:
-        """Raises ValueError on an unknown field, a missing path or a path that is no regular expression."""
+        """Raises ValueError on a field that is unknown or not what it must be, and on a missing path."""
         try:
             fault = Fault(**wanted)
+            _check(fault)
             re.compile(fault.path)
         except (TypeError, re.error) as error:
             raise ValueError(str(error)) from error
@@ -70,3 +73,15 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._ordered.clear()
+
+
+def _check(fault: Fault) -> None:
+    """A fault that cannot be carried out would break every call that comes after it. Raises ValueError."""
+    for name, value in asdict(fault).items():
+        kinds = (int, float) if name == "delay" else (type(getattr(Fault, name, "")),)
+        if type(value) not in kinds:
+            raise ValueError(f"{name} must be of type {kinds[-1].__name__}, not {value!r}.")
+    if fault.status and not 400 <= fault.status <= 599:
+        raise ValueError(f"status must be an error (400 to 599) or 0, not {fault.status}.")
+    if not 0 <= fault.delay <= LONGEST_DELAY or min(fault.count - 1, fault.after, fault.retry_after) < 0:
+        raise ValueError(f"count starts at 1, and delay is from 0 to {LONGEST_DELAY} seconds; nothing is negative.")

@@ -17,8 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from mlops_tui.sandbox import browsers
 from mlops_tui.sandbox.api import ApiError, Call, Endpoint, Service, answer
 from mlops_tui.sandbox.dialects import OPEN
+from mlops_tui.sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
@@ -122,15 +124,13 @@ async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> R
         body=await request.body(),
         dialect=endpoint.dialect,
     )
-    fault = sandbox.faults.strike(call.method, call.path) if not call.path.startswith("/_sandbox/") else None
-    if fault and fault.delay:
-        await asyncio.sleep(fault.delay)
-    if fault and fault.status:
-        response = _refusal(call.dialect.fault(fault.status))
-        if fault.retry_after:
-            response.headers["Retry-After"] = str(fault.retry_after)
+    why_not = browsers.objection(call.headers)
+    spared = why_not or call.path.startswith("/_sandbox")
+    fault = None if spared else sandbox.faults.strike(call.method, call.path)
+    if why_not:
+        response: Response = _refusal(call.dialect.error(403, "Forbidden", why_not))
     else:
-        response = await run_in_threadpool(_work, sandbox, endpoint, call)
+        response = await _under(fault, sandbox, endpoint, call)
     caller = call.principal.name if call.principal else ""
     sandbox.requests.add(
         call.method,
@@ -143,6 +143,18 @@ async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> R
     if fault and fault.drop:
         request.scope["hang_up"].abort()
         await asyncio.sleep(0)  # the server hears of it, and then sends nothing more
+    return response
+
+
+async def _under(fault: Fault | None, sandbox: Sandbox, endpoint: Endpoint, call: Call) -> Response:
+    """The answer, late or replaced where a fault is on order."""
+    if fault and fault.delay:
+        await asyncio.sleep(fault.delay)
+    if not fault or not fault.status:
+        return await run_in_threadpool(_work, sandbox, endpoint, call)
+    response = _refusal(call.dialect.fault(fault.status))
+    if fault.retry_after:
+        response.headers["Retry-After"] = str(fault.retry_after)
     return response
 
 
