@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Service, answer, empty
 from mlops_tui.sandbox.dialects import OPEN
+from mlops_tui.sandbox.parameters import whole_number
 
 
 class Control(Service):
@@ -28,7 +29,7 @@ class Control(Service):
         return {"origin": self.sandbox.origin, "pid": os.getpid(), "folder": str(self.sandbox.folder)}
 
     def list_requests(self, call: Call) -> Body:
-        since = int(call.query.get("since", "0"))
+        since = whole_number(call, "since", 0)
         return {"requests": self.sandbox.requests.list(since, writes_only=call.query.get("writes") == "1")}
 
     def list_faults(self, call: Call) -> Body:

@@ -78,10 +78,10 @@ class GraphService(Service):
 
     def _check_page(self, query: dict[str, str]) -> None:
         top = query.get("$top", str(PAGE))
-        if not top.isdigit() or not 1 <= int(top) <= LARGEST_PAGE:
+        if not top.isdecimal() or not 1 <= int(top) <= LARGEST_PAGE:
             message = f"Invalid page size specified: '{top}'. Must be between 1 and {LARGEST_PAGE} inclusive."
             raise self.dialect.malformed(message)
-        if not query.get("$skiptoken", "0").isdigit():
+        if not query.get("$skiptoken", "0").isdecimal():
             raise self.dialect.malformed("The specified page token value has expired and can no longer be used.")
 
     def _context(self, call: Call, context: str) -> str:

@@ -159,7 +159,7 @@ def find_job(store: Store, dialect: Dialect, job_id: int) -> Body:
 
 def number(dialect: Dialect, value: Any, name: str) -> int:
     """An id from a query or a body; MALFORMED_REQUEST (400) where it is none."""
-    if isinstance(value, bool) or not str(value).isdigit() or len(str(value)) > 15:
+    if isinstance(value, bool) or not str(value).isdecimal() or len(str(value)) > 15:
         raise dialect.error(
             400, "MALFORMED_REQUEST", f"Could not parse request object: Expected 'int64' for field {name}: {value}"
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.dialects import Dialect
@@ -26,17 +26,24 @@ def page(
 
 def slice_page(rows: Sequence[Row], size: int, token: str, dialect: Dialect) -> tuple[list[Row], str]:
     """A page of rows whose places never change (the tasks of one job), by offset."""
-    start = int(_decode(token, dialect)) if token else 0
+    start = _decode(token, dialect) if token else "0"
+    if not start.isdecimal():
+        raise dialect.malformed("Invalid page token.")
+    return _from(rows, int(start), size)
+
+
+def _from(rows: Sequence[Row], start: int, size: int) -> tuple[list[Row], str]:
     following = start + size
     return list(rows[start:following]), _encode(str(following)) if len(rows) > following else ""
 
 
-def whole_number(dialect: Dialect, query: dict[str, str], name: str, default: int, low: int, high: int) -> int:
-    """A number of the query within bounds; the dialect's 400 otherwise."""
-    text = query.get(name, "")
+def whole_number(dialect: Dialect, given: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    """A number of the query, or of the body, within bounds; the dialect's 400 otherwise."""
+    value = given.get(name)
+    text = "" if value is None else str(value)
     if not text:
         return default
-    if not text.lstrip("-").isdigit() or not low <= int(text) <= high:
+    if not text.removeprefix("-").isdecimal() or not low <= int(text) <= high:
         raise dialect.malformed(f"Invalid {name}: {text}. It must be an integer from {low} to {high}.")
     return int(text)
 

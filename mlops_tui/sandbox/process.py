@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ def read_address(folder: Path) -> Address | None:
 def write_address(folder: Path, address: Address) -> None:
     """Atomic: a reader sees the old one or the new one."""
     fresh = folder / "sandbox.json.new"
-    fresh.write_text(json.dumps(asdict(address)))
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(json.dumps(asdict(address)))
     fresh.replace(folder / "sandbox.json")
 
 
@@ -125,13 +126,13 @@ def stop(folder: Path) -> bool:
         running = status(folder)
         if running is None:
             return False
-        os.kill(running.pid, signal.SIGTERM)
+        _signal(running.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT
         while time.monotonic() < deadline:
             if not _alive(running.pid):
                 return True
             time.sleep(0.05)
-        os.kill(running.pid, signal.SIGKILL)
+        _signal(running.pid, signal.SIGKILL)
         return True
 
 
@@ -150,7 +151,8 @@ def reset(folder: Path) -> None:
 def _lock(folder: Path) -> Iterator[None]:
     """Two commands that start at once start one sandbox. The lock stands beside the folder: reset removes that."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder.parent / f"{folder.name}.lock").open("w") as file:
+    path = folder.parent / f"{folder.name}.lock"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -160,6 +162,11 @@ def _free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(pid, number)
 
 
 def _alive(pid: int) -> bool:

@@ -6,6 +6,7 @@ GET /_sandbox/requests[?since=N&writes=1] lists them; `since` is a sequence numb
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import deque
@@ -24,7 +25,8 @@ READS_BY_POST = (
 
 
 KEPT = 50_000  # requests in memory
-LARGEST_FILE = 20_000_000  # bytes; a longer file begins anew at the next start
+LARGEST_FILE = 20_000_000  # bytes; a longer file is put aside, in place of the one put aside before it
+SIGNATURE = re.compile(r"(/signed-artifacts/\d+/)[^/]+")  # opens the file for whoever has it
 
 
 def is_write(method: str, path: str) -> bool:
@@ -32,23 +34,26 @@ def is_write(method: str, path: str) -> bool:
 
 
 class RequestLog:
-    """The latest in memory, and all appended to a file, one JSON line each."""
+    """The latest in memory, and more in a file and the one before it, one JSON line each."""
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
-        if path.stat().st_size > LARGEST_FILE:
-            path.write_bytes(b"")
-        self._file = path.open("a", buffering=1)
+        self._path = path
+        self._open()
         self._lock = threading.Lock()
         self._lines: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._count = 0
         self.last_at = time.time()  # of the last request, or of our start
 
+    def _open(self) -> None:
+        self._path.touch(mode=0o600)
+        self._file = self._path.open("a", buffering=1)
+        self._size = self._path.stat().st_size
+
     def add(self, method: str, path: str, status: int, caller: str, seconds: float, agent: str) -> None:
         line: dict[str, Any] = {
             "at": round(time.time(), 3),
             "method": method,
-            "path": path,
+            "path": SIGNATURE.sub(r"\1...", path),
             "status": status,
             "caller": caller,
             "ms": round(seconds * 1000, 1),
@@ -60,7 +65,11 @@ class RequestLog:
             self._count += 1
             line["seq"] = self._count
             self._lines.append(line)
-            self._file.write(json.dumps(line) + "\n")
+            self._size += self._file.write(json.dumps(line) + "\n")
+            if self._size > LARGEST_FILE:
+                self._file.close()
+                self._path.replace(self._path.with_name("requests.before.jsonl"))
+                self._open()
 
     def list(self, since: int = 0, writes_only: bool = False) -> list[dict[str, Any]]:
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox.api import ApiError, Body, Call
 from mlops_tui.sandbox.execution import OUTPUT, output_file
@@ -17,6 +18,7 @@ from mlops_tui.sandbox.workspace_files import WorkspaceFiles
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
+LATEST = 10**15  # ms since 1970, far beyond any run
 ELEMENTS = 100  # tasks or iterations that one answer of Jobs 2.2 holds
 RESULT_LIMIT = 5 * 1024 * 1024  # characters of a notebook's result
 MANY_TASKS = (
@@ -59,7 +61,8 @@ class RunQueries:
         query = call.query
         if query.get("active_only") == "true" and query.get("completed_only") == "true":
             raise call.dialect.malformed("active_only and completed_only cannot both be true.")
-        rows = [run for run in self.store.list(RUN) if _wanted(call, run) and self.may(call, run, "CAN_VIEW")]
+        wanted = _filter(call)
+        rows = [run for run in self.store.list(RUN) if wanted(run) and self.may(call, run, "CAN_VIEW")]
         rows.reverse()  # the youngest first
         size = whole_number(call.dialect, query, "limit", 20, 0, 26) or 25
         rows = rows[whole_number(call.dialect, query, "offset", 0, 0, 10**6) :]
@@ -146,14 +149,20 @@ class RunQueries:
         return next(iter(latest(run).values()))
 
 
-def _wanted(call: Call, run: Body) -> bool:
-    query: dict[str, Any] = call.query
-    over = is_over(run)
-    return not (
-        (query.get("job_id") and str(run["job_id"]) != query["job_id"])
-        or (query.get("active_only") == "true" and over)
-        or (query.get("completed_only") == "true" and not over)
-        or (query.get("run_type") and run["run_type"] != query["run_type"])
-        or run["start_time"] < int(query.get("start_time_from") or 0)
-        or run["start_time"] > int(query.get("start_time_to") or run["start_time"])
-    )
+def _filter(call: Call) -> Callable[[Body], bool]:
+    """Whether a run is one that the call asks for."""
+    query = call.query
+    first = whole_number(call.dialect, query, "start_time_from", 0, 0, LATEST)
+    last = whole_number(call.dialect, query, "start_time_to", LATEST, 0, LATEST)
+
+    def wanted(run: Body) -> bool:
+        over = is_over(run)
+        return not (
+            (query.get("job_id") and str(run["job_id"]) != query["job_id"])
+            or (query.get("active_only") == "true" and over)
+            or (query.get("completed_only") == "true" and not over)
+            or (query.get("run_type") and run["run_type"] != query["run_type"])
+            or not first <= run["start_time"] <= last
+        )
+
+    return wanted

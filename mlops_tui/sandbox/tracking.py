@@ -18,6 +18,7 @@ from mlops_tui.sandbox.api import Body, Call, Endpoint, Service
 from mlops_tui.sandbox.artifacts import Artifacts
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.mlflow_server import MlflowServer, MlflowServerError, Reply
+from mlops_tui.sandbox.parameters import whole_number
 from mlops_tui.sandbox.sandbox import Sandbox
 
 V2 = "/api/2.0/mlflow"
@@ -114,7 +115,7 @@ class Tracking(Service):
 
     def list_experiments(self, call: Call) -> Body:
         """The older way to search (Databricks REST reference, Experiments: list)."""
-        fields: Body = {"max_results": int(call.query.get("max_results", "1000"))}
+        fields: Body = {"max_results": whole_number(call, "max_results", 1000)}
         for name in ("page_token", "view_type"):
             if name in call.query:
                 fields[name] = call.query[name]
@@ -132,11 +133,12 @@ class Tracking(Service):
 
     def delete_runs(self, call: Call) -> Body:
         """All runs of an experiment that were created up to a time (Databricks REST reference, delete-runs)."""
+        call.need("max_timestamp_millis")
         fields = {
             "experiment_ids": [call.need("experiment_id")],
-            "filter": f"attributes.start_time <= {int(call.need('max_timestamp_millis'))}",
+            "filter": f"attributes.start_time <= {whole_number(call, 'max_timestamp_millis', 0)}",
             "order_by": ["attributes.start_time ASC"],
-            "max_results": int(call.json().get("max_runs") or 1000),
+            "max_results": whole_number(call, "max_runs", 1000) or 1000,
         }
         runs = self.server.call("POST", f"{V2}/runs/search", fields).get("runs", [])
         for run in runs:
