@@ -107,7 +107,11 @@ class Dbfs(Service):
         """A whole file at once: base64 in JSON, up to 1 MB; or a form with the file in it."""
         if is_multipart(call):
             fields, files = read_multipart(call)
-            path, data = self._path(fields.get("path", "")), files.get("contents", b"")
+            # The reference calls the part "contents"; the legacy Databricks CLI calls it "file", and is understood.
+            data = files["contents"] if "contents" in files else next(iter(files.values()), None)
+            if data is None:
+                raise call.dialect.malformed("The form has no file in it.")
+            path = self._path(fields.get("path", ""))
             overwrite = fields.get("overwrite", "").lower() == "true"
         else:
             wanted = call.json()

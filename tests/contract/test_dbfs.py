@@ -53,6 +53,21 @@ def test_a_large_file_is_streamed_up_and_read_back(live: LiveSandbox, w: Workspa
     assert (live.folder / "files" / "dbfs" / folder[1:] / "large.bin").read_bytes() == content
 
 
+@pytest.mark.parametrize("part", ["contents", "file"])  # as in the reference; as the legacy Databricks CLI has it
+def test_a_form_brings_a_whole_file(live: LiveSandbox, w: WorkspaceClient, folder: str, part: str) -> None:
+    import requests
+
+    url, headers = f"{live.origin}/api/2.0/dbfs/put", {"Authorization": f"Bearer {live.token}"}
+    content = b"print(1)\n" * 200_000  # more than JSON may bring
+    fields = {"path": f"dbfs:{folder}/nb.py", "overwrite": "true"}
+    files = {part: ("nb.py", content, "multipart/form-data")}
+    assert requests.post(url, data=fields, files=files, headers=headers, timeout=20).status_code == 200
+    with w.dbfs.download(f"{folder}/nb.py") as stream:
+        assert stream.read() == content
+    without = requests.post(url, files={"path": (None, f"{folder}/empty")}, headers=headers, timeout=20)
+    assert without.json()["message"] == "The form has no file in it."
+
+
 def test_nobody_sees_a_file_before_it_is_closed(w: WorkspaceClient, folder: str) -> None:
     handle = w.dbfs.create(f"dbfs:{folder}/slow").handle
     assert handle
