@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 GRANTS = "clusters"  # the object type in the permissions API
 SERVERLESS = "serverless"  # the id of the cluster behind serverless tasks
+JOB_CLUSTERS_KEPT = 30  # of those that have ended
+LATEST = 10**15  # ms since 1970: no event is later
 SERVERLESS_IDLE = 60  # minutes without a run after which its process ends
 # What a caller may not set; all else of a specification is kept as given.
 OURS = ("cluster_id", "state", "state_message", "start_time", "terminated_time", "termination_reason", "spec")
@@ -108,6 +110,8 @@ class Clusters(Service):
 
     def add(self, specification: Body, owner: Principal, source: str, cluster_id: str = "") -> str:
         """A new cluster that is not up yet; its id. `source` is API, UI, JOB, or SERVERLESS (which nobody sees)."""
+        if source == "JOB":
+            self._forget_old()
         cluster_id = cluster_id or _new_id()
         spec = {name: value for name, value in specification.items() if name not in OURS}
         cluster = {
@@ -135,7 +139,9 @@ class Clusters(Service):
         return cluster_id
 
     def get(self, call: Call) -> Body:
-        return self.find(call)
+        cluster = self.find(call)
+        self.allow(call, cluster, "CAN_ATTACH_TO")
+        return cluster
 
     def find(self, call: Call) -> Body:
         """The cluster that the call names; the platform's 400 where there is none."""
@@ -150,6 +156,7 @@ class Clusters(Service):
 
     def list(self, call: Call) -> Body:
         rows = [cluster for cluster in self.store.list(KIND) if cluster["cluster_source"] != "SERVERLESS"]
+        rows = [cluster for cluster in rows if self.sees(call, cluster["cluster_id"])]
         for field, name in (("filter_by.cluster_states", "state"), ("filter_by.cluster_sources", "cluster_source")):
             if wanted := call.query_all.get(field):
                 rows = [row for row in rows if row[name] in wanted]
@@ -223,16 +230,18 @@ class Clusters(Service):
 
     def events(self, call: Call) -> Body:
         wanted = call.json()
-        cluster_id = self.find(call)["cluster_id"]
+        cluster_id = self.get(call)["cluster_id"]
         rows = self.store.list(EVENT, f"{cluster_id}/")
         if kinds := wanted.get("event_types"):
             rows = [row for row in rows if row["type"] in kinds]
-        first, last = wanted.get("start_time", 0), wanted.get("end_time") or now_ms()
+        first = whole_number(call.dialect, wanted, "start_time", 0, 0, LATEST)
+        last = whole_number(call.dialect, wanted, "end_time", now_ms(), 0, LATEST)
         rows = [row for row in rows if first <= row["timestamp"] <= last]
         if wanted.get("order", "DESC") == "DESC":
             rows.reverse()
-        size = min(wanted.get("page_size") or wanted.get("limit") or 50, 500)
-        offset = int(wanted.get("offset") or 0)
+        sizes = [whole_number(call.dialect, wanted, name, 0, 0, 500) for name in ("page_size", "limit")]
+        size = sizes[0] or sizes[1] or 50
+        offset = whole_number(call.dialect, wanted, "offset", 0, 0, LATEST)
         shown, following = slice_page(rows[offset:], size, wanted.get("page_token", ""), call.dialect)
         body: Body = {"events": shown, "total_count": len(rows)}
         if following:
@@ -240,11 +249,21 @@ class Clusters(Service):
         return body
 
     def _remove(self, cluster_id: str) -> None:
+        from mlops_tui.sandbox.libraries import Libraries
+
         self.fleet.terminate(cluster_id, "USER_REQUEST")
         self.store.delete(KIND, cluster_id)
         self.sandbox.find(Permissions).forget(GRANTS, cluster_id)
+        self.sandbox.find(Libraries).forget(cluster_id)
         for key, _ in self.store.items(EVENT, f"{cluster_id}/"):
             self.store.delete(EVENT, key)
+
+    def _forget_old(self) -> None:
+        """Of the job clusters that have ended, the platform remembers the latest 30."""
+        ended = [one for one in self.store.list(KIND) if one["cluster_source"] == "JOB" and one.get("terminated_time")]
+        ended.sort(key=lambda one: int(one["terminated_time"]))
+        for cluster in ended[:-JOB_CLUSTERS_KEPT]:
+            self._remove(cluster["cluster_id"])
 
     def _running(self, cluster_id: str) -> None:
         from mlops_tui.sandbox.libraries import Libraries
@@ -258,9 +277,13 @@ class Clusters(Service):
                 400, "INVALID_STATE", f"Cluster {cluster['cluster_id']} is in unexpected state {state}."
             )
 
+    def sees(self, call: Call, cluster_id: str, level: str = "CAN_ATTACH_TO") -> bool:
+        """Whether the caller has that level on the cluster; with none at all it is hidden from them."""
+        return self.sandbox.find(Permissions).allows(call.caller, GRANTS, cluster_id, level)
+
     def allow(self, call: Call, cluster: Body, level: str) -> None:
         """Refuse (403) a caller who has not that level on the cluster."""
-        if not self.sandbox.find(Permissions).allows(call.caller, GRANTS, cluster["cluster_id"], level):
+        if not self.sees(call, cluster["cluster_id"], level):
             raise call.dialect.error(
                 403,
                 "PERMISSION_DENIED",

@@ -38,14 +38,26 @@ class Libraries(Service):
             self.store.delete(KIND, key)
 
     def install(self, call: Call) -> Body:
-        cluster = self.sandbox.find(Clusters).find(call)
-        wanted = call.need("libraries")
+        cluster = self._cluster(call, "CAN_MANAGE")
+        wanted = _list_of(call)
         for library in wanted:
             _check(call, library)
         self.add(cluster["cluster_id"], wanted)
         if cluster["state"] == "RUNNING":
             threading.Thread(target=self._install, args=(cluster["cluster_id"],), daemon=True).start()
         return {}
+
+    def _cluster(self, call: Call, level: str) -> Body:
+        """The cluster of the call, where the caller has that level on it."""
+        clusters = self.sandbox.find(Clusters)
+        cluster = clusters.find(call)
+        clusters.allow(call, cluster, level)
+        return cluster
+
+    def forget(self, cluster_id: str) -> None:
+        """The cluster is no more."""
+        for key, _ in self.store.items(KIND, f"{cluster_id}/"):
+            self.store.delete(KIND, key)
 
     def add(self, cluster_id: str, wanted: list[Body]) -> None:
         """Set libraries to be installed; those that it has already stay as they are."""
@@ -60,8 +72,8 @@ class Libraries(Service):
                     self._set(key, library, "PENDING")
 
     def uninstall(self, call: Call) -> Body:
-        cluster = self.sandbox.find(Clusters).find(call)
-        gone = {_identity(library) for library in call.need("libraries")}
+        cluster = self._cluster(call, "CAN_MANAGE")
+        gone = {_identity(library) for library in _list_of(call)}
         for key, row in self.store.items(KIND, f"{cluster['cluster_id']}/"):
             if _identity(row["library"]) not in gone:
                 continue
@@ -72,11 +84,12 @@ class Libraries(Service):
         return {}
 
     def cluster_status(self, call: Call) -> Body:
-        cluster = self.sandbox.find(Clusters).find(call)
+        cluster = self._cluster(call, "CAN_ATTACH_TO")
         return {"cluster_id": cluster["cluster_id"], "library_statuses": self._rows(cluster["cluster_id"])}
 
     def all_statuses(self, call: Call) -> Body:
-        clusters = sorted({key.partition("/")[0] for key, _ in self.store.items(KIND)})
+        listed = {key.partition("/")[0] for key, _ in self.store.items(KIND)}
+        clusters = sorted(each for each in listed if self.sandbox.find(Clusters).sees(call, each))
         return {"statuses": [{"cluster_id": each, "library_statuses": self._rows(each)} for each in clusters]}
 
     def cluster_is_up(self, cluster_id: str) -> None:
@@ -135,6 +148,13 @@ def why_not(library: Body) -> str:
         "The sandbox's clusters have what its own Python environment has and install nothing from outside: "
         "ask for a version that is there, or install it beside mlops-tui."
     )
+
+
+def _list_of(call: Call) -> list[Body]:
+    wanted = call.need("libraries")
+    if not isinstance(wanted, list):
+        raise call.dialect.malformed("libraries must be a list.")
+    return wanted
 
 
 def _check(call: Call, library: Body) -> None:

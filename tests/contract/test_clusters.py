@@ -15,6 +15,9 @@ from databricks.sdk.errors import (
 )
 from databricks.sdk.service.compute import (
     AutoScale,
+    ClusterAccessControlRequest,
+    ClusterPermissionLevel,
+    ClusterSpec,
     EventType,
     GetEventsOrder,
     Library,
@@ -25,8 +28,20 @@ from databricks.sdk.service.compute import (
 
 from mlops_tui.sandbox import fleet
 from tests.conftest import LiveSandbox
-from tests.contract.job_stories import NODE, RUNTIME, eventually, one_time, reaches, running_cluster
-from tests.contract.workspace_users import learner, someone
+from tests.contract.job_stories import (
+    EXITS,
+    NODE,
+    RUNTIME,
+    eventually,
+    finished,
+    notebook,
+    one_time,
+    reaches,
+    result,
+    running_cluster,
+    submitted,
+)
+from tests.contract.workspace_users import inside, learner, someone
 
 pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(240)]
 
@@ -183,7 +198,40 @@ def test_others_may_not_touch_a_cluster(workspace: WorkspaceClient, live: LiveSa
     other, name = someone(live)
     with pytest.raises(PermissionDenied, match=f"{name} does not have CAN_MANAGE permissions"):
         other.clusters.permanent_delete(cluster_id)
+    with pytest.raises(PermissionDenied, match="CAN_ATTACH_TO"):
+        other.clusters.get(cluster_id)
+    with pytest.raises(PermissionDenied, match="CAN_ATTACH_TO"):
+        list(other.clusters.events(cluster_id))
+    with pytest.raises(PermissionDenied, match="CAN_ATTACH_TO"):
+        list(other.libraries.cluster_status(cluster_id))
+    assert cluster_id not in [each.cluster_id for each in other.clusters.list()]
+    assert cluster_id not in [each.cluster_id for each in other.libraries.all_cluster_statuses()]
+    access = [ClusterAccessControlRequest(user_name=name, permission_level=ClusterPermissionLevel.CAN_ATTACH_TO)]
+    workspace.clusters.update_permissions(cluster_id, access_control_list=access)
+    assert cluster_id in [each.cluster_id for each in other.clusters.list()]
+    with pytest.raises(PermissionDenied, match="CAN_MANAGE"):  # who may use it may not put packages on it
+        other.libraries.install(cluster_id, [pypi("pandas")])
+    workspace.clusters.set_permissions(cluster_id, access_control_list=[])
     tasks = [one_time("/Shared/stories/attaches", existing_cluster_id=cluster_id)]
     with pytest.raises(PermissionDenied, match="CAN_ATTACH_TO"):
         other.jobs.submit(run_name="attach", tasks=tasks)
     workspace.clusters.permanent_delete(cluster_id)
+
+
+def test_of_ended_job_clusters_the_latest_are_remembered(workspace: WorkspaceClient, live: LiveSandbox) -> None:
+    before = {each.cluster_id for each in workspace.clusters.list()}
+    old = {"cluster_source": "JOB", "state": "TERMINATED", "start_time": 1, "spec": {}}
+    with inside(live) as sandbox:
+        for number in range(31):
+            fields = {"cluster_id": f"old-{number:02d}", "terminated_time": 1000 + number}
+            sandbox.store.put(fleet.KIND, f"old-{number:02d}", old | fields)
+    path = notebook(workspace, "on-a-job-cluster", EXITS)
+    size = ClusterSpec(spark_version=RUNTIME, node_type_id=NODE, num_workers=1)
+    run = finished(workspace, submitted(workspace, "makes a job cluster", [one_time(path, new_cluster=size)]))
+    assert result(run) == "SUCCESS"
+    left = {str(each.cluster_id) for each in workspace.clusters.list()} - before
+    assert "old-00" not in left
+    assert "old-30" in left
+    for gone in left - {"old-30"}:
+        workspace.clusters.permanent_delete(gone)
+    workspace.clusters.permanent_delete("old-30")
