@@ -228,7 +228,7 @@ class Execution:
 
     def _notebook(self, work: Work) -> Path:
         try:
-            return self._sandbox.find(WorkspaceFiles).local_path(work.path)
+            return self._sandbox.find(WorkspaceFiles).local_path(work.path, work.owner)
         except ApiError as error:
             owner = work.owner.display_name
             raise _CannotRunError(

@@ -69,12 +69,15 @@ class WorkspaceFiles(Service):
         self.tree.forget()
         self.tree.seed()
 
-    def local_path(self, workspace_path: str) -> Path:
+    def local_path(self, workspace_path: str, reader: Principal | None = None) -> Path:
         """Where a notebook, file or folder of the workspace is on disk.
 
-        Raises ApiError (404 RESOURCE_DOES_NOT_EXIST) where there is none.
+        Raises ApiError: 404 where there is none, 403 where `reader` may not read it.
         """
-        return self.tree.place(self._existing(workspace_path))
+        found = self._existing(workspace_path)
+        if reader:
+            self._require(reader, found, "CAN_READ")
+        return self.tree.place(found)
 
     def status(self, workspace_path: str) -> Body | None:
         """What get-status answers; None where there is nothing at that path."""

@@ -18,6 +18,7 @@ from databricks.sdk.service.jobs import (
     QueueSettings,
     TaskDependency,
 )
+from databricks.sdk.service.workspace import Language
 
 from tests.conftest import LiveSandbox
 from tests.contract.job_stories import (
@@ -39,7 +40,7 @@ from tests.contract.job_stories import (
     submitted,
     task,
 )
-from tests.contract.workspace_users import learner
+from tests.contract.workspace_users import learner, someone
 
 pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(240)]
 
@@ -150,6 +151,23 @@ def test_a_missing_notebook_is_found_out_when_the_run_starts(workspace: Workspac
     assert 'Unable to access the notebook "/Shared/stories/not-there"' in (run.state.state_message or "")
     assert run.status
     assert run.status.as_dict()["termination_details"]["code"] == "RESOURCE_NOT_FOUND"
+
+
+def test_a_run_does_not_read_a_notebook_that_its_owner_may_not(workspace: WorkspaceClient, live: LiveSandbox) -> None:
+    home = f"/Users/{workspace.current_user.me().user_name}"
+    other, name = someone(live)
+    shared = notebook(workspace, "moved-home", EXITS)
+    content = workspace.workspace.export(shared).content
+    private = f"{home}/private"
+    workspace.workspace.import_(private, content=content, language=Language.PYTHON, overwrite=True)
+    run = finished(other, submitted(other, "peeks", [one_time(private)]))
+    assert result(run) == "FAILED"
+    assert run.tasks
+    assert run.tasks[0].state
+    message = run.tasks[0].state.state_message or ""
+    assert message.startswith(f'Unable to access the notebook "{private}".')
+    assert f"({name}), lacks the required permissions" in message
+    workspace.workspace.delete(private)
 
 
 def test_the_same_token_starts_one_run(workspace: WorkspaceClient, live: LiveSandbox) -> None:
