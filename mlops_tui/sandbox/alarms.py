@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
 
+log = logging.getLogger("mlops_tui.sandbox")
 Action = Callable[[], None]
 
 
@@ -49,4 +51,7 @@ class Alarms:
                     self._changed.wait(left)
                     continue
                 del self._due[key]
-            action()
+            try:
+                action()
+            except Exception:  # a defect in one must not silence all that come after it
+                log.exception("alarm %s", key)

@@ -26,6 +26,7 @@ RUN = "run"
 TOKEN = "run-idempotency-token"  # noqa: S105 (a kind of document)
 ATTEMPT = "task-run"  # by an attempt's run id: the run id of its job run
 FIRST_RUN_ID = 1000
+KEPT_DAYS = 60  # the platform keeps the history of runs for so long
 
 
 def run_key(run_id: int) -> str:
@@ -45,8 +46,8 @@ class Scheduler:
         self.execution = Execution(sandbox, self, workspace_id)
 
     def recover(self) -> None:
-        """End what was active when the sandbox died; let queued runs go on."""
-        queued = []
+        """End what was active when the sandbox died; let queued runs go on; forget what is too old."""
+        queued, oldest = [], now_ms() - KEPT_DAYS * 24 * 3_600_000
         for run in self._store.list(RUN):
             if run["life"] == "QUEUED":
                 queued.append(run["run_id"])
@@ -57,6 +58,8 @@ class Scheduler:
                 end(run, run_states.SANDBOX_DIED, now_ms())
                 self._close_repair(run)
                 self._save(run)
+            elif run["end_time"] < oldest:
+                self.delete(run)
         for run_id in queued:
             self.advance(run_id)
 
@@ -118,8 +121,16 @@ class Scheduler:
         self._set_timers(run)
         for attempt in launches:
             self.execution.launch(run, attempt)
+        self._cancel_if_halted(run_id, launches)
         if is_over(run):
             self._run_over(run)
+
+    def _cancel_if_halted(self, run_id: int, launched: list[Body]) -> None:
+        """A run that was halted after it was decided what to launch, and before that was there to be cancelled."""
+        run = self.load(run_id) if launched else None
+        if run and run["stop"]:
+            for attempt in launched:
+                self.execution.cancel(run_id, attempt["run_id"], run_states.CANCELED)
 
     def halt(self, run_id: int, why: str) -> None:
         """End a run: `why` is CANCELED or TIMEDOUT. Returns at once; one that is over stays as it is."""
