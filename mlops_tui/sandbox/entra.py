@@ -136,9 +136,12 @@ class Entra(Service):
             raise oauth.refused("invalid_grant", 50034, why + "account must be added to the directory.")
         person = Principal(user.object_id, user.name, user.display_name, is_user=True, app_id=client_id)
         audience = oauth.audience(self.sandbox, form, is_user=True)
+        for key, kept in self.store.items("refresh-token"):
+            if kept["expires"] < time.time():
+                self.store.delete("refresh-token", key)
         refresh = "1." + secrets.token_urlsafe(48)
-        kept = {"client_id": client_id, "user_id": user_id, "scope": form["scope"]}
-        self.store.put("refresh-token", _digest(refresh), kept | {"expires": time.time() + REFRESH_LIFETIME})
+        granted = {"client_id": client_id, "user_id": user_id, "scope": form["scope"]}
+        self.store.put("refresh-token", _digest(refresh), granted | {"expires": time.time() + REFRESH_LIFETIME})
         info = json.dumps({"uid": user.object_id, "utid": self.sandbox.tenant_id}).encode()
         return _answer(self.sandbox.tokens.mint(person, audience)) | {
             "scope": f"{audience.rstrip('/')}/user_impersonation {audience.rstrip('/')}/.default",
