@@ -132,3 +132,22 @@ def test_the_commands_to_do_it_by_hand_are_printed(settled: Home) -> None:
     for piece in ("az group create", "az ad sp create-for-rbac", "--role", "--scopes", "databricks secrets"):
         assert piece in done.out
     assert settled.writes_since(before) == []
+
+
+def test_a_bad_line_while_tailing_is_ridden_out_and_no_line_is_lost(settled: Home) -> None:
+    for fault in (
+        {"path": "/api/2.0/dbfs/list", "drop": True, "count": 4, "after": 1},
+        {"path": "/api/2.0/dbfs/read", "drop": True, "count": 2},
+        {"path": "/api/2.2/jobs/runs/get", "status": 503, "count": 3, "after": 3},
+        {"path": "/api/2.0/mlflow/runs/search", "status": 429, "count": 2, "retry_after": 1},
+    ):
+        settled.ask("POST", "/_sandbox/faults", fault)
+    try:
+        done = settled.run("train", "--output", "json")
+    finally:
+        settled.ask("DELETE", "/_sandbox/faults")
+    assert done.code == 0, done.out[-3000:] + done.err
+    for run in done.of_type("runs_compared")[0]["results"]:
+        lines = [event["text"] for event in done.of_type("log_line") if event["source"] == run["name"]]
+        begun = [line.split(":")[0].split(" ")[0] for line in lines]
+        assert begun == ["Build", "Run", "Data", "Split", "Fit", "Metrics", "Model"]
