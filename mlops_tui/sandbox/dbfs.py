@@ -24,6 +24,7 @@ HANDLE = "dbfs-handle"
 BLOCK_LIMIT = 1024 * 1024  # bytes in one put, add-block or read
 READ_DEFAULT = 512 * 1024
 DATASETS = "databricks-datasets"
+TRACKING = "/databricks/mlflow-tracking"  # MLflow's artifacts
 
 
 class Dbfs(Service):
@@ -129,7 +130,7 @@ class Dbfs(Service):
         path = self._path(call.need("path"))
         if path == "/":
             raise call.dialect.malformed("Cannot delete the root of the file system.")
-        place = self._writable(path)
+        place = self._removable(path)
         if place.is_dir() and any(place.iterdir()) and not call.json().get("recursive"):
             raise call.dialect.error(400, "IO_ERROR", f"The directory {path} is not empty; delete it recursively.")
         remove(place)
@@ -139,7 +140,7 @@ class Dbfs(Service):
         """A folder that is already there takes the source in; nothing is written over."""
         source, target = self._path(call.need("source_path")), self._path(call.need("destination_path"))
         there = self._there(source)
-        self._writable(source)
+        self._removable(source)
         place = self._writable(target)
         if place.is_dir() and there.is_file():
             place, target = place / there.name, f"{target}/{there.name}"
@@ -196,9 +197,18 @@ class Dbfs(Service):
             path = canonical(str(given).removeprefix("dbfs:"))
         except PathError as error:
             raise self.dialect.malformed(str(error)) from error
-        if path.split("/")[1] in ("Volumes", "Workspace", "Models"):
-            raise self.dialect.error(403, "PERMISSION_DENIED", "No operations allowed on this path")
+        if path.split("/")[1] in ("Volumes", "Workspace", "Models") or f"{path}/".startswith(f"{TRACKING}/"):
+            raise self._not_allowed()
         return path
+
+    def _not_allowed(self) -> ApiError:
+        return self.dialect.error(403, "PERMISSION_DENIED", "No operations allowed on this path")
+
+    def _removable(self, path: str) -> Path:
+        """Its place; ApiError (403) where MLflow's artifacts would go with it."""
+        if TRACKING.startswith(f"{path}/"):
+            raise self._not_allowed()
+        return self._writable(path)
 
     def _place(self, path: str) -> Path:
         try:

@@ -95,7 +95,7 @@ class Files(Service):
     def list_directory(self, call: Call) -> Body:
         path, place = self._directory(call)
         after = _last_name(call)
-        size = whole_number(call, "page_size", 0) or PAGE
+        size = max(whole_number(call, "page_size", 0), 0) or PAGE
         later = [child for child in children(place) if child.name > after]
         page = later[: min(size, PAGE)]
         body: Body = {"contents": [_entry(path, child) for child in page]} if page else {}

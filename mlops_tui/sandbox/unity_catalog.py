@@ -134,7 +134,7 @@ class UnityCatalog(Service):
             self._named(CATALOG, parent)
         items = self.store.items(kind, f"{parent}." if parent else "")
         later = [(key, body) for key, body in items if key > call.query.get("page_token", "")]
-        size = whole_number(call, "max_results", 0) or PAGE
+        size = max(whole_number(call, "max_results", 0), 0) or PAGE
         page: Body = {plural: [body for _, body in later[:size]]}
         return page | ({"next_page_token": later[size - 1][0]} if len(later) > size else {})
 

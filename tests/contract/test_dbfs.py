@@ -101,6 +101,24 @@ def test_small_files_go_in_one_call(w: WorkspaceClient, folder: str) -> None:
     assert large.value.error_code == "MAX_BLOCK_SIZE_EXCEEDED"
 
 
+def test_mlflows_artifacts_are_reached_by_other_apis_only(live: LiveSandbox, w: WorkspaceClient, folder: str) -> None:
+    kept = live.folder / "files" / "dbfs" / "databricks" / "mlflow-tracking" / fresh("artifact")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(b"model")
+    path = f"dbfs:/databricks/mlflow-tracking/{kept.name}"
+    for forbidden in (
+        lambda: w.dbfs.read(path),
+        lambda: w.dbfs.put(path, contents=encoded(b"planted"), overwrite=True),
+        lambda: w.dbfs.delete(path),
+        lambda: w.dbfs.delete("dbfs:/databricks", recursive=True),
+        lambda: w.dbfs.move("dbfs:/databricks", f"{folder}/mine"),
+    ):
+        with pytest.raises(PermissionDenied, match="No operations allowed on this path"):
+            forbidden()
+    assert kept.read_bytes() == b"model"
+    kept.unlink()
+
+
 def test_reading_has_limits(w: WorkspaceClient, folder: str) -> None:
     w.dbfs.put(f"{folder}/a.txt", contents=encoded(b"one"))
     assert w.dbfs.read(f"{folder}/a.txt", offset=99).bytes_read == 0
