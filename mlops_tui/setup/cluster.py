@@ -7,7 +7,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import CloudError, ConflictError, UsageError
+from mlops_tui.errors import CloudError, ConflictError, PlanChangedError, UsageError
 from mlops_tui.events import Action, Change
 from mlops_tui.setup import marks
 from mlops_tui.setup.waiting import stop_if_cancelled
@@ -73,19 +73,24 @@ class Cluster:
         return Finding(tuple(changes))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
+        """Raises PlanChangedError where the cluster would have to be made, and the plan did not say so."""
         project = session.project
         clusters = _clusters(session)
         pending = {change.what for change in finding.pending}
         ours, spare = _choose(clusters.named(project.cluster.name), project)
-        if ours is None:
+        planned = _what(project) in pending
+        if ours is not None:
+            cluster_id = ours.id
+            if planned:
+                _bring_in_line(session, clusters, ours, report)
+        elif planned:
             cluster_id = clusters.create(_spec(project, None))
             report.log(f"asked for the cluster {project.cluster.name}; it starts meanwhile")
         else:
-            cluster_id = ours.id
-            _bring_in_line(session, clusters, ours, report)
+            raise PlanChangedError(f"The {_what(project)} has gone since the plan was made.")
         session.learn("cluster_id", cluster_id)
         report.identified(_what(project), cluster_id, f"{_host(session)}/compute/clusters/{cluster_id}")
-        for more in spare:
+        for more in spare if planned else []:
             stop_if_cancelled(session, self.title)
             clusters.delete(more.id)
             report.log(f"deleted {more.id}, which an interrupted run had left")

@@ -16,8 +16,8 @@ from mlops_tui.clouds.cloud import AZURE
 from mlops_tui.clouds.databricks_clusters import Cluster as Found
 from mlops_tui.clouds.databricks_clusters import ClusterState, Offer
 from mlops_tui.clouds.directory import Password
-from mlops_tui.errors import CloudError, Interrupted
-from mlops_tui.events import LogLine
+from mlops_tui.errors import CloudError, Interrupted, PlanChangedError
+from mlops_tui.events import Change, LogLine
 from mlops_tui.project import ClusterSpec, Project, Training
 from mlops_tui.session import Session
 from mlops_tui.setup import cluster as cluster_step
@@ -134,6 +134,17 @@ def test_stopping_is_heard_while_waiting_for_a_cluster(session: Session, monkeyp
     with pytest.raises(Interrupted):
         apply(session, finding)
     assert clusters.writes == []
+
+
+def test_only_what_the_plan_has_shown_is_done_to_a_cluster(session: Session) -> None:
+    shown = Finding((Change("keep", f"cluster {PROJECT.cluster.name}"), Change("create", "a library")))
+    clusters = FakeClusters([ours(), ours()], as_wanted(autotermination_minutes=600))  # changed since
+    with_clusters(session, clusters)
+    apply(session, shown)
+    assert clusters.writes == [], "neither edited, nor a second one deleted"
+    with_clusters(session, FakeClusters([]))
+    with pytest.raises(PlanChangedError, match="has gone since"):
+        apply(session, shown)
 
 
 def test_a_cluster_that_never_settles_is_given_up(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
