@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import ForbiddenError, NotFoundError
+from mlops_tui.errors import ForbiddenError, NotFoundError, PlanChangedError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks
 from mlops_tui.setup.waiting import stop_if_cancelled, until_heard_of
@@ -69,7 +69,7 @@ class ServicePrincipal:
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         """Looks again before each thing it makes, so that a repeat after any interruption makes none twice."""
         project = session.project
-        application = self._application(session, report)
+        application = self._application(session, finding, report)
         stop_if_cancelled(session, self.title)
         principal_id = self._principal(session, report, application)
         stop_if_cancelled(session, self.title)
@@ -138,10 +138,13 @@ class ServicePrincipal:
         roles.require(subscription_id, scope, ASSIGN, f"give the role {project.role}")
         return Change("create", _assignment(project), after="" if group_id else "resource-group")
 
-    def _application(self, session: Session, report: Report) -> Application:
+    def _application(self, session: Session, finding: Finding, report: Report) -> Application:
+        """Raises PlanChangedError where it has gone, and the plan did not say that another would be registered."""
         project, directory = session.project, session.clients.directory
         application = directory.find_application(project.service_principal)
         if application is None:
+            if all(change.what != _application(project) for change in finding.pending):
+                raise PlanChangedError(f"The {_application(project)} has gone since the plan was made.")
             application = directory.create_application(project.service_principal, marks.words(project))
             report.log(f"registered the {_application(project)}")
             report.identified("application", application.app_id)

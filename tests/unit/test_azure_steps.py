@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from mlops_tui.clouds.clients import Clients
 from mlops_tui.clouds.cloud import AZURE
 from mlops_tui.clouds.databricks_workspaces import managed_group_id
 from mlops_tui.clouds.identity import Caller
 from mlops_tui.clouds.roles import assignment_name
 from mlops_tui.clouds.subscriptions import Subscription, Usage
-from mlops_tui.errors import CloudError, ForbiddenError, Interrupted, NotFoundError, UsageError
+from mlops_tui.errors import CloudError, ForbiddenError, Interrupted, NotFoundError, PlanChangedError, UsageError
 from mlops_tui.events import Change, Event, LogLine
 from mlops_tui.project import Project
 from mlops_tui.session import Session
 from mlops_tui.setup import steps, waiting
 from mlops_tui.setup.databricks_workspace import normal_host
+from mlops_tui.setup.service_principal import ServicePrincipal
 from mlops_tui.setup.sign_in import SignIn
-from mlops_tui.steps import Report
+from mlops_tui.steps import Finding, Report
 
 ODD = Project(
     resource_group="wine (test)",
@@ -236,3 +239,12 @@ def test_waiting_has_an_end(session: Session, monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(NotFoundError):
         waiting.until_heard_of(session, report, unknown, "the principal")
+
+
+def test_an_application_that_has_gone_since_the_plan_is_not_made_unasked() -> None:
+    session = Session(Project(), AZURE)
+    directory = SimpleNamespace(find_application=lambda name: None)  # to register one would be an AttributeError
+    session._clients = cast("Clients", SimpleNamespace(directory=directory))
+    shown = Finding((Change("keep", "application MLOps-Databricks"), Change("create", "role assignment")))
+    with pytest.raises(PlanChangedError, match="has gone since the plan was made"):
+        ServicePrincipal().apply(session, shown, Report("service-principal", lambda _: None))
