@@ -173,6 +173,10 @@ def _log(session: Session, emit: Emit, arguments: Arguments) -> str:
     return operations.read_log(session, emit, str(arguments.get("run", "")), bool(arguments.get("follow", False)))
 
 
+def _end_run(session: Session, emit: Emit, arguments: Arguments) -> str:
+    return operations.cancel_run(session, emit, str(arguments.get("run", "")))
+
+
 def _teardown(session: Session, emit: Emit, arguments: Arguments) -> str:
     return operations.teardown(session, emit)
 
@@ -184,5 +188,6 @@ REQUESTS: dict[str, Callable[[Session, Emit, Arguments], str]] = {
     "up": _up,
     "runs": _runs,
     "log": _log,
+    "end_run": _end_run,
     "teardown": _teardown,
 }

@@ -176,7 +176,8 @@ class Bench:
 
     def timed(self, command: list[str], extra: dict[str, str] | None = None) -> float:
         started = time.perf_counter()
-        subprocess.run(command, env=self.environment | (extra or {}), capture_output=True, check=True, timeout=300)
+        environment = self.environment | (extra or {})
+        subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, check=True, timeout=300)
         return time.perf_counter() - started
 
 
