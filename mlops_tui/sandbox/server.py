@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SERVICES = (
     "control:Control",
+    "pages:Pages",
     "discovery:Discovery",
     "entra:Entra",
     "device_login:DeviceLogin",
