@@ -29,12 +29,8 @@ def slice_page(rows: Sequence[Row], size: int, token: str, dialect: Dialect) -> 
     start = _decode(token, dialect) if token else "0"
     if not start.isdecimal():
         raise dialect.malformed("Invalid page token.")
-    return _from(rows, int(start), size)
-
-
-def _from(rows: Sequence[Row], start: int, size: int) -> tuple[list[Row], str]:
-    following = start + size
-    return list(rows[start:following]), _encode(str(following)) if len(rows) > following else ""
+    following = int(start) + size
+    return list(rows[int(start) : following]), _encode(str(following)) if len(rows) > following else ""
 
 
 def whole_number(dialect: Dialect, given: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
