@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mlops_tui.errors import Interrupted, MlopsError, ThrottledError, UnreachableError
+from mlops_tui.errors import ForbiddenError, Interrupted, MlopsError, ThrottledError, UnreachableError
 from mlops_tui.events import LogLine, MetricsRead, RunState
 from mlops_tui.steps import Emit
 from mlops_tui.training.segments import Segments
@@ -167,7 +168,11 @@ class Follower:
 
     def _read_cluster(self) -> list[Happening]:
         cluster_id = self._session.know("cluster_id", "cluster")
-        return self._databricks.clusters.events(cluster_id, self._cluster_since)
+        try:
+            return self._databricks.clusters.events(cluster_id, self._cluster_since)
+        except ForbiddenError:  # who may run the job need not be allowed to look at its cluster
+            self._cluster_due = math.inf
+            return []
 
     def _tell_cluster(self, happenings: list[Happening]) -> bool:
         for happening in happenings:

@@ -14,7 +14,7 @@ from mlops_tui import training
 from mlops_tui.clouds.databricks_clusters import Happening
 from mlops_tui.clouds.databricks_experiments import TrackedRun
 from mlops_tui.clouds.databricks_runs import RunInfo, RunOutput
-from mlops_tui.errors import GateMissedError, Interrupted, RunFailedError, UnreachableError
+from mlops_tui.errors import ForbiddenError, GateMissedError, Interrupted, RunFailedError, UnreachableError
 from mlops_tui.events import Event, LogLine, MetricsRead, Problem, RunsCompared, RunState
 from mlops_tui.project import Project
 from mlops_tui.session import Session
@@ -185,6 +185,17 @@ def test_on_this_machine_a_connection_that_stays_lost_means_a_stopped_practice_c
     with pytest.raises(UnreachableError, match="not answered") as caught:
         trained(FakeWorkspace([{A: "running"}] * 3, unreachable=10**6, host="https://localhost:8443"))
     assert "practice cloud has stopped" in caught.value.hint
+
+
+def test_who_may_not_look_at_the_cluster_follows_the_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = FakeWorkspace([{}, {}, {A: "succeeded", B: "succeeded"}], rmse={A: 0.7, B: 0.7})
+
+    def refuse(cluster_id: str, since: int = 0) -> None:
+        raise ForbiddenError("Not yours.")
+
+    monkeypatch.setattr(workspace, "events", refuse)
+    _, compared = trained(workspace)
+    assert compared.passed
 
 
 def test_a_run_that_raises_fails_the_command_and_says_why_after_the_table() -> None:
