@@ -36,7 +36,7 @@ def practice(tell: Callable[[str], None]) -> Practice:
         try:
             address = process.start(folder)
         except (process.SandboxError, OSError) as error:
-            raise CloudError("The practice cloud did not start.", raw=str(error), hint=_start_hint(folder)) from error
+            raise CloudError("The practice cloud did not start.", raw=str(error), hint=_hint(folder, error)) from error
         tell(f"the practice cloud is up at {address.origin}")
     return Practice(address.origin, str(folder / "ca.pem"), _credentials(folder))
 
@@ -69,7 +69,14 @@ def _credentials(folder: Path) -> Mapping[str, str]:
     return values
 
 
-def _start_hint(folder: Path) -> str:
+def _hint(folder: Path, error: Exception) -> str:
+    from mlops_tui.sandbox.process import PortTakenError
+
+    if isinstance(error, PortTakenError):
+        return (
+            "End that program and run the same command again; or start from nothing elsewhere: "
+            "`mlops-tui sandbox reset`, then `mlops-tui sandbox start --port PORT`."
+        )
     return f"Read {folder / 'server.log'}; `mlops-tui sandbox reset` starts from nothing."
 
 
@@ -115,7 +122,7 @@ def start(port: int | None) -> None:
     try:
         address = process.start(folder, port or 0)
     except (process.SandboxError, OSError) as error:
-        raise click.ClickException(f"{error}\n{_start_hint(folder)}") from error
+        raise click.ClickException(f"{error}\n{_hint(folder, error)}") from error
     click.echo(f"The practice cloud is up at {address.origin} (process {address.pid}).")
 
 

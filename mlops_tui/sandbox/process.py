@@ -26,7 +26,11 @@ STOP_TIMEOUT = 10.0
 
 
 class SandboxError(Exception):
-    """The sandbox did not start, or something else sits on its port. The message says what to do."""
+    """The sandbox did not start; its log says why."""
+
+
+class PortTakenError(SandboxError):
+    """Another program holds the port that this sandbox's URLs name."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def start(folder: Path, port: int = 0) -> Address:
             return running
         kept = read_address(folder)
         port = port or (kept.port if kept else 0) or _free_port()
+        if not _is_free(port):
+            raise PortTakenError(f"Another program holds port {port}, where the practice cloud lives.")
         write_address(folder, Address(port))
         return _launch(folder, port)
 
@@ -167,6 +173,16 @@ def _free_port() -> int:
 def _signal(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):  # it has just ended by itself
         os.kill(pid, number)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does: no wait for old connections
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -283,3 +284,18 @@ def test_a_missed_gate_is_exit_code_1_with_the_table_shown(settled: Home) -> Non
 def test_the_home_is_not_needed_by_the_wheel_and_has_only_its_own_files(home: Home) -> None:
     assert home.run("--version").code == 0
     assert list(Path(home.folder).iterdir()) == []
+
+
+def test_a_taken_port_is_told_with_the_way_out(home: Home) -> None:
+    assert home.run("sandbox", "start").code == 0
+    assert home.run("sandbox", "stop").code == 0
+    address = process.read_address(home.sandbox)
+    assert address is not None
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", address.port))
+        squatter.listen()
+        done = home.run("setup", "--plan")
+        assert done.code == 1
+        assert f"Another program holds port {address.port}" in done.err
+        assert home.run("sandbox", "reset", "--yes").code == 0
+        assert home.run("sandbox", "start", "--port", str(process._free_port())).code == 0
