@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from mlops_tui.sandbox.workspace_files import WorkspaceFiles
 if TYPE_CHECKING:
     from mlops_tui.sandbox.notebooks.cluster import Outcome
     from mlops_tui.sandbox.sandbox import Sandbox
+
+log = logging.getLogger("mlops_tui.sandbox")
 
 PROCESSES = 8
 OUTPUT = "run-output"  # documents: what a notebook handed back, by the attempt's run id
@@ -74,6 +77,11 @@ class Execution:
         except (UnknownReferenceError, _CannotRunError) as error:
             code = error.code if isinstance(error, _CannotRunError) else "INVALID_RUN_CONFIGURATION"
             self._listener.over(run["run_id"], attempt["run_id"], run_states.refused(str(error), code), {})
+            return
+        except Exception as error:  # a defect of ours ends the run; it must not wait for ever
+            log.exception("run %s", attempt["run_id"])
+            ending = run_states.refused(f"The practice cloud failed: {error}", "INTERNAL_ERROR")
+            self._listener.over(run["run_id"], attempt["run_id"], ending, {})
             return
         with self._lock:
             self._waiting[work.attempt_id] = work

@@ -6,6 +6,7 @@ before anybody is told. Event types and termination reasons are those of the Dat
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,8 @@ from mlops_tui.sandbox.api import Body
 if TYPE_CHECKING:
     from mlops_tui.sandbox.machines import Machine, Machines
     from mlops_tui.sandbox.store import Store
+
+log = logging.getLogger("mlops_tui.sandbox")
 
 KIND = "cluster"
 EVENT = "cluster-event"
@@ -159,7 +162,11 @@ class Fleet:
         self._store.put(EVENT, f"{cluster_id}/{number:010d}", body)
 
     def _await(self, cluster_id: str, machine: Machine) -> None:
-        ready = machine.wait_ready(START_TIMEOUT)
+        try:
+            ready = machine.wait_ready(START_TIMEOUT)
+        except Exception:  # a defect of ours: the cluster has failed to start, and says so
+            log.exception("cluster %s", cluster_id)
+            ready = False
         with self._lock:
             if self._up.get(cluster_id) is not machine or self._stopping.is_set():
                 return  # terminated or restarted meanwhile
