@@ -110,13 +110,19 @@ class Engine:
         return self._walk(make_so)
 
     def remove(self) -> Outcome:
-        """Look at what there is, then take it away, what needs others first. Raises as `plan` does."""
+        """Look at what there is, then take it away, what needs others first.
+
+        A step that cannot look is left as it is, and so is what could not be looked at behind it; the rest goes. The
+        outcome has the errors of both.
+        """
         looked = self._walk(self._look)
-        if looked.error:
-            raise looked.error
+        unknown = {*looked.errors, *looked.skipped}
         backwards = {step.name: {other.name for other in self.steps if step.name in other.needs} for step in self.steps}
 
         def take_away(step: Step) -> None:
+            if step.name in unknown:
+                self._tell(step, "warning", "could not be looked at; left as it is")
+                return
             started = time.monotonic()
             self._tell(step, "running", "removing")
             done = "removed"
@@ -126,7 +132,9 @@ class Engine:
                 done = f"nothing to remove without {missing.step}"
             self._tell(step, "done", done, time.monotonic() - started)
 
-        return self._walk(take_away, backwards)
+        outcome = self._walk(take_away, backwards)
+        outcome.errors = {**looked.errors, **outcome.errors}
+        return outcome
 
     def _look(self, step: Step) -> None:
         """Let the session learn what this step knows of what is there."""

@@ -319,6 +319,20 @@ def test_what_cannot_be_removed_keeps_what_it_stands_on(there: set[str]) -> None
     assert "group" in there
 
 
+def test_what_cannot_be_looked_at_is_left_and_told_and_the_rest_goes(there: set[str]) -> None:
+    @dataclass
+    class Hidden(Paper):
+        def inspect(self, session: Session) -> Finding:
+            raise ForbiddenError("not yours")
+
+    there |= {"group", "vault", "workspace"}
+    steps = (Paper("group", there), Hidden("vault", there, ("group",)), Paper("workspace", there, ("group",)))
+    outcome = Bench(steps).engine.remove()
+    assert there == {"vault"}
+    assert list(outcome.errors) == ["vault"]
+    assert isinstance(outcome.error, ForbiddenError)
+
+
 def test_a_step_may_only_need_what_stands_before_it(there: set[str]) -> None:
     with pytest.raises(ValueError, match="not listed before it"):
         Bench((Paper("a", there, ("b",)), Paper("b", there)))
