@@ -38,8 +38,12 @@ class Authorization(ResourceProvider):
         ]
 
     def allows(self, principal: Principal, action: str, scope: str) -> bool:
-        """Whether one of the principal's roles, at the scope or above it, grants the action (or data action)."""
+        """Whether one of the principal's roles, at the scope or above it, grants the action."""
         return any(role.allows(action) for role in self.roles_of(principal, scope))
+
+    def allows_data(self, principal: Principal, action: str, scope: str) -> bool:
+        """The same of a data action, which no role for the resource alone includes, not even Owner."""
+        return any(role.allows_data(action) for role in self.roles_of(principal, scope))
 
     def roles_of(self, principal: Principal, scope: str) -> list[Role]:
         """The roles that the principal holds at the scope or above it."""

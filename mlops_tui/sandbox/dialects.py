@@ -93,6 +93,40 @@ class GraphDialect(Dialect):
         return self.error(400, "Request_BadRequest", message)
 
 
+class KeyVaultDialect(Dialect):
+    """A Key Vault's data plane: bearer tokens for Key Vault's audience, and a challenge where there is none.
+
+    Error shapes: Key Vault REST API reference 7.4, "Authentication, requests and responses".
+    """
+
+    name = "key-vault"
+
+    def sign_in(self, sandbox: Sandbox, call: Call) -> Principal:
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise self._challenge(sandbox, "AKV10000: Request is missing a Bearer or PoP token.", "")
+        return sandbox.tokens.verify(
+            token,
+            sandbox.audiences.key_vault,
+            lambda why: self._challenge(sandbox, f"AKV10022: {why}", ', error="invalid_token"'),
+        )
+
+    def _challenge(self, sandbox: Sandbox, message: str, what: str) -> ApiError:
+        error = self.error(401, "Unauthorized", message)
+        authority = f"{sandbox.origin}/{sandbox.tenant_id}"
+        challenge = f'Bearer authorization="{authority}", resource="https://vault.azure.net"{what}'
+        error.headers["WWW-Authenticate"] = challenge
+        return error
+
+    def malformed(self, message: str) -> ApiError:
+        return self.error(400, "BadParameter", message)
+
+    def fault(self, status: int) -> ApiError:
+        codes = {403: "Forbidden", 404: "SecretNotFound", 429: "Throttled"}
+        default, message = FAULTS.get(status, ("InternalServerError", "The server encountered an internal error."))
+        return self.error(status, codes.get(status, default), message)
+
+
 class DatabricksDialect(Dialect):
     """The Databricks workspace API: Entra tokens for Databricks' audience, or personal access tokens."""
 
@@ -116,4 +150,5 @@ class DatabricksDialect(Dialect):
 OPEN = Dialect()
 ARM = ArmDialect()
 GRAPH = GraphDialect()
+KEY_VAULT = KeyVaultDialect()
 DATABRICKS = DatabricksDialect()

@@ -38,11 +38,13 @@ class Role:
         ]
 
     def allows(self, action: str) -> bool:
-        """Whether the role grants the action, be it one on the resource or one on its data."""
-        if any(_covers(pattern, action) for pattern in self.data_actions):
-            return True
+        """Whether the role grants the action on the resource itself."""
         granted = any(_covers(pattern, action) for pattern in self.actions)
         return granted and not any(_covers(pattern, action) for pattern in self.not_actions)
+
+    def allows_data(self, action: str) -> bool:
+        """Whether the role grants the action on what the resource holds: an Owner's "*" does not."""
+        return any(_covers(pattern, action) for pattern in self.data_actions)
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,7 @@ class Audiences:
     arm: frozenset[str]
     graph: frozenset[str]
     databricks: frozenset[str]
+    key_vault: frozenset[str]
 
     @classmethod
     def at(cls, origin: str) -> Audiences:
@@ -36,6 +37,7 @@ class Audiences:
             arm=frozenset({origin, "https://management.azure.com", "https://management.core.windows.net"}),
             graph=frozenset({f"{origin}/graph", "https://graph.microsoft.com"}),
             databricks=frozenset({DATABRICKS_APP}),
+            key_vault=frozenset({f"{origin}/keyvault", "https://vault.azure.net"}),
         )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from mlops_tui.sandbox.storage import move_into
+
+MAKING = threading.Lock()  # the first two values may come at once: there must be one key
 
 
 class LostKeyError(Exception):
@@ -31,9 +34,10 @@ class SecretVault:
             raise LostKeyError(f"{self._key_file.name} is not the key that this secret was written with") from error
 
     def _cipher(self) -> Fernet:
-        if not self._key_file.exists():
-            fresh = self._key_file.with_suffix(f".{os.getpid()}")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(Fernet.generate_key())
-            move_into(fresh, self._key_file)
+        with MAKING:
+            if not self._key_file.exists():
+                fresh = self._key_file.with_suffix(f".{os.getpid()}")
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                    file.write(Fernet.generate_key())
+                move_into(fresh, self._key_file)
         return Fernet(self._key_file.read_bytes())

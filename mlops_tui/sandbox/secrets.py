@@ -1,7 +1,7 @@
 """Secret scopes and secrets (Databricks REST reference, Secrets 2.0). Names are compared regardless of case.
 
-A scope backed by Azure Key Vault is kept by name and vault alone: its secrets are the vault's, and cannot be written
-through Databricks.
+A scope backed by Azure Key Vault is kept by name and vault alone: its secrets are the vault's (see `key_vault_scopes`),
+and cannot be written through Databricks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Service
 from mlops_tui.sandbox.dialects import DATABRICKS
+from mlops_tui.sandbox.key_vault_scopes import BACKEND, KeyVaultScopes
 from mlops_tui.sandbox.roster import USERS
 from mlops_tui.sandbox.secret_acls import SecretAcls
 from mlops_tui.sandbox.secret_vault import LostKeyError, SecretVault
@@ -37,6 +38,7 @@ class Secrets(Service):
         super().__init__(sandbox)
         self._vault = SecretVault(sandbox.folder / "secrets.key")
         self._acls = SecretAcls(sandbox)
+        self._key_vaults = KeyVaultScopes(sandbox)
 
     def routes(self) -> list[Endpoint]:
         return [
@@ -90,7 +92,7 @@ class Secrets(Service):
         kind = str(wanted.get("scope_backend_type") or "DATABRICKS")
         if kind == "DATABRICKS":
             return {"backend_type": kind}
-        if kind != "AZURE_KEYVAULT":
+        if kind != BACKEND:
             raise call.dialect.malformed(f"Scope backend type {kind} is not known.")
         vault = wanted.get("backend_azure_keyvault")
         if not isinstance(vault, dict) or not vault:
@@ -101,7 +103,9 @@ class Secrets(Service):
             raise call.dialect.malformed(f"Missing required fields: {names}")
         if "dapi" in call.headers.get("authorization", "")[:12]:
             raise call.dialect.malformed("Scope with Azure KeyVault must have userAADToken defined!")
-        return {"backend_type": kind, "keyvault_metadata": {name: vault[name] for name in ("resource_id", "dns_name")}}
+        metadata = {name: str(vault[name]) for name in ("resource_id", "dns_name")}
+        self._key_vaults.check(call.caller, metadata)
+        return {"backend_type": kind, "keyvault_metadata": metadata}
 
     def delete_scope(self, call: Call) -> Body:
         scope = self._scope(call, str(call.need("scope")), "MANAGE")
@@ -149,6 +153,9 @@ class Secrets(Service):
 
     def list_keys(self, call: Call) -> Body:
         scope = self._scope(call, str(call.need("scope")), "READ")
+        if scope["backend_type"] == BACKEND:
+            keys = self._key_vaults.keys(scope)
+            return {"secrets": keys} if keys else {}
         kept = self.store.list(SECRET, f"{scope['name'].lower()}/")
         secrets = [{k: v for k, v in secret.items() if k != "closed"} for secret in kept]
         return {"secrets": secrets} if secrets else {}
@@ -173,16 +180,23 @@ class Secrets(Service):
                 texts.append(self._vault.open(secret["closed"]).decode("utf-8", "replace"))
             except LostKeyError:
                 continue  # a notebook cannot read it either
-        return texts
+        scopes = [scope for scope in self.store.list(SCOPE) if scope["backend_type"] == BACKEND]
+        return texts + [text for scope in scopes for text in self._key_vaults.texts(scope)]
 
     def _open(self, scope: Body, key: str) -> bytes:
-        secret = self.store.get(SECRET, _place(scope, key))
-        if secret is None:
-            raise self.dialect.error(404, "RESOURCE_DOES_NOT_EXIST", _missing(scope, key))
         try:
-            return self._vault.open(secret["closed"])
+            value = self._value(scope, key)
         except LostKeyError as error:
             raise self.dialect.error(500, "INTERNAL_ERROR", f"The sandbox cannot read the secret: {error}.") from error
+        if value is None:
+            raise self.dialect.error(404, "RESOURCE_DOES_NOT_EXIST", _missing(scope, key))
+        return value
+
+    def _value(self, scope: Body, key: str) -> bytes | None:
+        if scope["backend_type"] == BACKEND:
+            return self._key_vaults.value(scope, key)
+        secret = self.store.get(SECRET, _place(scope, key))
+        return self._vault.open(secret["closed"]) if secret else None
 
     def _scope(self, call: Call, name: str, level: str) -> Body:
         """The scope, where the caller has that level on it; ApiError (404, 403) otherwise."""
@@ -195,8 +209,8 @@ class Secrets(Service):
         return scope
 
     def _require_own(self, call: Call, scope: Body) -> None:
-        if scope["backend_type"] == "AZURE_KEYVAULT":
-            message = f"Cannot write secrets to the Azure KeyVault backed scope {scope['name']}; use the vault itself."
+        if scope["backend_type"] == BACKEND:
+            message = f"Cannot write secrets to Azure KeyVault-backed scope {scope['name']}; use the vault itself."
             raise call.dialect.error(400, "BAD_REQUEST", message)
 
     def put_acl(self, call: Call) -> Body:

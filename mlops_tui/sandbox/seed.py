@@ -1,5 +1,8 @@
 """What is in the practice cloud from the start: a learner, an application of their own, and Owner for both.
 
+As in every tenant that uses Azure Databricks, its enterprise application AzureDatabricks is there, too: it is
+Microsoft's own, so the tenant has its service principal alone.
+
 The application's client secret is written to `credentials.json` in the sandbox's folder (0600), which is where
 `mlops-tui` takes its sign-in from; the store has only its hash.
 """
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.directory import APPLICATION, USER, Directory, Entity, default_end, is_valid_now
 from mlops_tui.sandbox.roles import OWNER, assignment
+from mlops_tui.sandbox.sandbox import DATABRICKS_APP
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
@@ -24,6 +28,8 @@ OWNER_APP_ID = "00000000-0000-4000-8000-00000000c11e"  # its application (client
 OWNER_APPLICATION_ID = "00000000-0000-4000-8000-000000000a99"
 OWNER_PRINCIPAL_ID = "00000000-0000-4000-8000-000000000599"
 OWNER_NAME = "mlops-tui sandbox owner"
+DATABRICKS_PRINCIPAL_ID = "00000000-0000-4000-8000-0000000db599"
+MICROSOFT_TENANT_ID = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"  # that owns Microsoft's applications, everywhere
 
 
 def plant(sandbox: Sandbox) -> None:
@@ -42,6 +48,8 @@ def plant(sandbox: Sandbox) -> None:
             for principal_id, kind in ((LEARNER_ID, "User"), (OWNER_PRINCIPAL_ID, "ServicePrincipal")):
                 made = assignment(scope, principal_id, principal_id, kind, OWNER, OWNER_PRINCIPAL_ID)
                 sandbox.store.put("role-assignment", made["id"].lower(), made)
+        if directory.service_principal_of(DATABRICKS_APP) is None:
+            directory.add_service_principal(_azure_databricks(), MICROSOFT_TENANT_ID, DATABRICKS_PRINCIPAL_ID)
         if not _credentials_hold(sandbox, directory, application):
             _renew_secret(sandbox, directory, application)
 
@@ -61,6 +69,16 @@ def _learner() -> Entity:
         "preferredLanguage": None,
         "accountEnabled": True,
         "createdDateTime": clock.now(),
+    }
+
+
+def _azure_databricks() -> Entity:
+    """What its service principal shows of the application."""
+    return {
+        "appId": DATABRICKS_APP,
+        "displayName": "AzureDatabricks",
+        "identifierUris": [],
+        "signInAudience": "AzureADMultipleOrgs",
     }
 
 

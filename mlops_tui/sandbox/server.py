@@ -40,6 +40,8 @@ SERVICES = (
     "subscriptions:Subscriptions",
     "resource_groups:ResourceGroups",
     "databricks_resource:DatabricksWorkspaces",
+    "key_vaults:KeyVaults",
+    "key_vault_secrets:KeyVaultSecrets",
     "resource_groups:AnyResource",
     "members:Members",
     "scim:Scim",
