@@ -68,10 +68,12 @@ def secret_credential(live: LiveSandbox, client_id: str, value: str) -> ClientSe
     return closed_later(ClientSecretCredential(tenant, client_id, value, **sign_in_options(live)))
 
 
-def raw(live: LiveSandbox, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> Any:
+def raw(
+    live: LiveSandbox, method: str, path: str, form: dict[str, str] | None = None, json: Any = None, **headers: str
+) -> Any:
     """An answer as it is on the wire, without any client's help."""
     client: PipelineClient[Any, Any] = PipelineClient(live.origin, policies=[policies.ContentDecodePolicy()])
-    request = HttpRequest(method, live.origin + path, data=form, headers=headers)
+    request = HttpRequest(method, live.origin + path, data=form, json=json, headers=headers)
     with client:
         response = client.send_request(request, connection_verify=str(live.ca))
         response.read()
