@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mlops_tui.clouds.databricks import Databricks
     from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspaces
     from mlops_tui.clouds.directory import Directory
+    from mlops_tui.clouds.key_vault import KeyVaults
     from mlops_tui.clouds.resource_groups import ResourceGroups
+    from mlops_tui.clouds.rest import Rest
     from mlops_tui.clouds.roles import Roles
     from mlops_tui.clouds.subscriptions import Subscriptions
     from mlops_tui.project import Project
@@ -63,6 +65,12 @@ class Clients:
         return self._once("workspaces", lambda: DatabricksWorkspaces(self._arm))
 
     @property
+    def key_vaults(self) -> KeyVaults:
+        from mlops_tui.clouds.key_vault import KeyVaults
+
+        return self._once("key vaults", lambda: KeyVaults(self._arm, self._key_vault))
+
+    @property
     def directory(self) -> Directory:
         def make() -> Directory:
             from mlops_tui.clouds.directory import Directory
@@ -95,6 +103,18 @@ class Clients:
             self._closing.clear()
             self._made.clear()
             self.identity.close()
+
+    def _key_vault(self, uri: str) -> Rest:
+        """The connection to what is in the vault at `uri` ("https://…")."""
+
+        def make() -> Rest:
+            from mlops_tui.clouds.rest import Rest
+
+            made = Rest(self.identity, self.cloud, uri, self.cloud.key_vault_scope)
+            self._closing.append(made.close)
+            return made
+
+        return self._once(f"key vault {uri}", make)
 
     @property
     def _arm(self) -> Arm:

@@ -19,6 +19,7 @@ class Cloud:
     graph: str
     graph_scope: str
     databricks_scope: str
+    key_vault_scope: str
     portal: str
     ca_bundle: str = ""  # a file; empty: the usual authorities
     poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
@@ -29,7 +30,8 @@ class Cloud:
         return not self.ca_bundle
 
 
-DATABRICKS_SCOPE = "2ff814a6-3304-4ab8-85cd-cd0e6f879c1d/.default"  # the same application in every Azure cloud
+DATABRICKS_APP_ID = "2ff814a6-3304-4ab8-85cd-cd0e6f879c1d"  # AzureDatabricks: the same application in every Azure cloud
+DATABRICKS_SCOPE = f"{DATABRICKS_APP_ID}/.default"
 
 AZURE = Cloud(
     name="AzureCloud",
@@ -39,6 +41,7 @@ AZURE = Cloud(
     graph="https://graph.microsoft.com",
     graph_scope="https://graph.microsoft.com/.default",
     databricks_scope=DATABRICKS_SCOPE,
+    key_vault_scope="https://vault.azure.net/.default",
     portal="https://portal.azure.com",
 )
 AZURE_US_GOVERNMENT = Cloud(
@@ -49,6 +52,7 @@ AZURE_US_GOVERNMENT = Cloud(
     graph="https://graph.microsoft.us",
     graph_scope="https://graph.microsoft.us/.default",
     databricks_scope=DATABRICKS_SCOPE,
+    key_vault_scope="https://vault.usgovcloudapi.net/.default",
     portal="https://portal.azure.us",
 )
 AZURE_CHINA = Cloud(
@@ -59,6 +63,7 @@ AZURE_CHINA = Cloud(
     graph="https://microsoftgraph.chinacloudapi.cn",
     graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
     databricks_scope=DATABRICKS_SCOPE,
+    key_vault_scope="https://vault.azure.cn/.default",
     portal="https://portal.azure.cn",
 )
 PUBLIC_CLOUDS = {cloud.name: cloud for cloud in (AZURE, AZURE_US_GOVERNMENT, AZURE_CHINA)}
@@ -74,6 +79,7 @@ def local_cloud(origin: str, ca_bundle: str) -> Cloud:
         graph=f"{origin}/graph",
         graph_scope=f"{origin}/graph/.default",
         databricks_scope=DATABRICKS_SCOPE,
+        key_vault_scope="https://vault.azure.net/.default",
         portal=origin,
         ca_bundle=ca_bundle,
         poll_seconds=0.1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tui import redaction
 from mlops_tui.clouds.databricks_errors import speaking_of
@@ -20,6 +20,7 @@ EVERYBODY = "users"  # the group of all members; the only one that a standard-ti
 class Scope:
     name: str
     backend: str  # "DATABRICKS" or "AZURE_KEYVAULT"
+    vault_id: str = ""  # of the key vault behind it
 
 
 class Secrets:
@@ -29,21 +30,29 @@ class Secrets:
         self._databricks = databricks
 
     def scope(self, name: str) -> Scope | None:
-        with speaking_of("the secret scopes"):
-            for scope in self._databricks.client.secrets.list_scopes():
-                if scope.name == name:
-                    return Scope(name, scope.backend_type.value if scope.backend_type else "DATABRICKS")
-        return None
+        return next((scope for scope in self.scopes() if scope.name == name), None)
 
-    def create_scope(self, name: str, for_everybody: bool = False) -> None:
-        """Backed by Databricks; a scope of that name that is there already is kept.
+    def scopes(self) -> list[Scope]:
+        """All that the caller may read."""
+        with speaking_of("the secret scopes"):
+            return [
+                Scope(
+                    scope.name or "",
+                    scope.backend_type.value if scope.backend_type else "DATABRICKS",
+                    scope.keyvault_metadata.resource_id if scope.keyvault_metadata else "",
+                )
+                for scope in self._databricks.client.secrets.list_scopes()
+            ]
+
+    def create_scope(self, name: str, for_everybody: bool = False, vault: tuple[str, str] | None = None) -> None:
+        """Backed by Databricks or by a `vault` (its id and address); a scope of that name that is there is kept.
 
         Managed by its maker alone or, `for_everybody`, by all users: a workspace of the standard tier allows no other.
         """
         manager = EVERYBODY if for_everybody else None
         try:
             with speaking_of(f"the secret scope {name}"):
-                self._databricks.client.secrets.create_scope(name, initial_manage_principal=manager)
+                self._databricks.client.secrets.create_scope(name, initial_manage_principal=manager, **_backing(vault))
         except ConflictError as error:
             if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -82,3 +91,16 @@ class Secrets:
         """Set it, whether or not it was there."""
         with speaking_of(f"the secret {scope}/{key}"):
             self._databricks.client.secrets.put_secret(scope, key, string_value=value)
+
+
+def _backing(vault: tuple[str, str] | None) -> dict[str, Any]:
+    """What Databricks wants to know of the vault behind a scope."""
+    if vault is None:
+        return {}
+    from databricks.sdk.service.workspace import AzureKeyVaultSecretScopeMetadata, ScopeBackendType
+
+    resource_id, uri = vault
+    return {
+        "scope_backend_type": ScopeBackendType.AZURE_KEYVAULT,
+        "backend_azure_keyvault": AzureKeyVaultSecretScopeMetadata(resource_id=resource_id, dns_name=f"{uri}/"),
+    }

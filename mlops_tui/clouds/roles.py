@@ -86,6 +86,11 @@ class Roles:
             return False
         return True
 
+    def is_ours(self, assignment: RoleAssignment) -> bool:
+        """Whether `assign` made it: nobody else hits upon that name."""
+        name = assignment_name(assignment.scope, assignment.principal_id, assignment.role_definition_id)
+        return _last(assignment.id) == name
+
     def remove(self, subscription_id: str, assignment: RoleAssignment) -> None:
         """Safe to repeat."""
         try:
@@ -94,11 +99,15 @@ class Roles:
         except NotFoundError:
             return
 
-    def allows(self, subscription_id: str, scope: str, action: str) -> bool:
-        """Whether the caller's roles at the scope, inherited ones too, grant the action."""
+    def allows(self, subscription_id: str, scope: str, action: str, *, data: bool = False) -> bool:
+        """Whether the caller's roles at the scope, inherited ones too, grant the action.
+
+        An action on `data` is one on what the resource holds: a role says so apart, and Owner does not.
+        """
+        grant = _grant_data if data else _grant
         with self._lock:
             known = self._granted.get(scope, [])
-        if _grant(known, action):
+        if grant(known, action):
             return True
         path = f"{scope}/providers/Microsoft.Authorization/permissions"
         try:
@@ -108,7 +117,7 @@ class Roles:
             return False  # whoever may not even read them has no role there
         with self._lock:
             self._granted[scope] = permissions
-        return _grant(permissions, action)
+        return grant(permissions, action)
 
     def require(self, subscription_id: str, scope: str, action: str, what: str) -> None:
         """Raises ForbiddenError, which says who must give which role, where the caller lacks the right."""
@@ -124,6 +133,13 @@ def assignment_name(scope: str, principal_id: str, definition_id: str) -> str:
 def _grant(permissions: list[dict[str, Any]], action: str) -> bool:
     return any(
         _covered(action, one.get("actions", [])) and not _covered(action, one.get("notActions", []))
+        for one in permissions
+    )
+
+
+def _grant_data(permissions: list[dict[str, Any]], action: str) -> bool:
+    return any(
+        _covered(action, one.get("dataActions", [])) and not _covered(action, one.get("notDataActions", []))
         for one in permissions
     )
 
