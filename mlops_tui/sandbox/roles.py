@@ -124,6 +124,25 @@ BUILT_IN = (
         (f"{REGISTRIES}/pull/read", f"{REGISTRIES}/push/write"),
     ),
     Role(
+        "f25e0fa2-a7c8-4377-a976-54943a77a395",
+        "Key Vault Contributor",
+        "Lets you manage key vaults, but not access to them.",
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.KeyVault/*",
+            "Microsoft.ResourceHealth/availabilityStatuses/read",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Support/*",
+        ),
+        (
+            "Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            "Microsoft.KeyVault/hsmPools/*",
+            "Microsoft.KeyVault/managedHsms/*",
+        ),
+    ),
+    Role(
         "4633458b-17de-408a-b874-0445c86b69e6",
         "Key Vault Secrets User",
         "Read secret contents. Only works for key vaults that use the 'Azure role-based access control' permission "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from databricks.sdk.service.workspace import AzureKeyVaultSecretScopeMetadata, S
 
 from mlops_tui.sandbox import seed
 from mlops_tui.sandbox.sandbox import DATABRICKS_APP
+from mlops_tui.sandbox.secret_vault import SecretVault
 from mlops_tui.sandbox.secrets import Secrets
 from tests.contract.azure_fixtures import (
     CONTRIBUTOR,
@@ -34,6 +36,7 @@ from tests.contract.workspace_users import client, fresh, inside, learner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from databricks.sdk import WorkspaceClient
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("key-vault")
 
 OFFICER, READER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "4633458b-17de-408a-b874-0445c86b69e6"
+VAULT_CONTRIBUTOR = "f25e0fa2-a7c8-4377-a976-54943a77a395"
 VERSION = "2023-07-01"
 
 
@@ -143,9 +147,8 @@ def test_a_vault_is_made_found_listed_and_deleted(azure: Azure) -> None:
     made = create(azure, name, group)
     assert made.properties["provisioningState"] == "Succeeded"
     assert made.properties["vaultUri"] == f"{azure.live.origin}/keyvault/{name}/"
-    assert (
-        azure.resources.resources.get_by_id(made.id, api_version=VERSION).properties["enableRbacAuthorization"] is True
-    )
+    found = azure.resources.resources.get_by_id(made.id, api_version=VERSION)
+    assert (found.name, found.properties) == (name, made.properties)
     listed = azure.resources.resources.list_by_resource_group(group)
     assert [(one.name, one.type) for one in listed] == [(name, "Microsoft.KeyVault/vaults")]
     azure.resources.resources.begin_delete_by_id(made.id, api_version=VERSION).result(timeout=20)
@@ -248,7 +251,9 @@ def test_owner_and_contributor_have_no_say_over_secrets(azure: Azure) -> None:
     contributor = azure.service_principal("contributor")
     azure.assign(made.id, contributor.principal["id"], CONTRIBUTOR)
     secret = f"{made.properties['vaultUri']}secrets/key"
-    for identity in (azure, contributor.azure):
+    vault_contributor = azure.service_principal("vault contributor")
+    azure.assign(made.id, vault_contributor.principal["id"], VAULT_CONTRIBUTOR)
+    for identity in (azure, contributor.azure, vault_contributor.azure):
         answer = data(identity, "PUT", secret, {"value": "x"})
         assert refusal(answer) == (403, "Forbidden")
         error = answer.json()["error"]
@@ -327,6 +332,25 @@ def test_a_disabled_secret_is_not_to_be_had(azure: Azure, vault: Any, w: Workspa
         w.secrets.get_secret(back(w, vault), "key")
 
 
+def test_the_first_values_may_come_all_at_once(tmp_path: Path) -> None:
+    def close_and_open(number: int) -> bytes:
+        closed = SecretVault(tmp_path / "secrets.key").close(b"%d" % number)
+        return SecretVault(tmp_path / "secrets.key").open(closed)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(close_and_open, range(8))) == [b"%d" % number for number in range(8)]
+
+
+def test_a_vault_outlives_the_workspace_that_read_it(azure: Azure, vault: Any, w: WorkspaceClient) -> None:
+    put(azure, vault, "key", "value")
+    scope = back(w, vault)
+    (workspace,) = azure.databricks.workspaces.list_by_subscription()
+    azure.databricks.workspaces.begin_delete(workspace.id.split("/")[4], workspace.name).result(timeout=30)
+    assert data(azure, "GET", f"{vault.properties['vaultUri']}secrets/key").json()["value"] == "value"
+    workspace_in(azure)
+    assert scope not in {one.name for one in w.secrets.list_scopes()}
+
+
 def test_a_scope_reads_with_the_right_of_databricks_own_application(
     azure: Azure, vault: Any, w: WorkspaceClient
 ) -> None:
@@ -383,7 +407,7 @@ def test_a_scope_needs_a_vault_that_its_maker_may_manage(
     token = member.azure.credential.get_token(f"{DATABRICKS_APP}/.default").token
     with pytest.raises(PermissionDenied, match=r"Unable to grant read/list permission .*AuthorizationFailed"):
         back(client(live.origin, token), vault)
-    azure.assign(vault.id, member.principal["id"], CONTRIBUTOR)
+    azure.assign(vault.id, member.principal["id"], VAULT_CONTRIBUTOR)
     assert back(client(live.origin, token), vault)
 
 

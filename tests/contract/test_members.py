@@ -18,10 +18,8 @@ from databricks.sdk.service import iam
 from databricks.sdk.service.catalog import VolumeType
 from databricks.sdk.service.workspace import (
     AclPermission,
-    AzureKeyVaultSecretScopeMetadata,
     ImportFormat,
     Language,
-    ScopeBackendType,
 )
 
 from mlops_tui.sandbox import process
@@ -364,20 +362,6 @@ def test_a_killed_sandbox_forgets_nothing_it_said(tmp_path: Path, monkeypatch: p
             assert [group.display for group in w.current_user.me().groups or []] == ["admins", "users"]
     finally:
         process.stop(folder)
-
-
-def test_a_key_vault_scope_is_the_vaults_to_fill(own: LiveSandbox, w: WorkspaceClient, workspace: Any) -> None:
-    token = owner(own).credential.get_token(f"{DATABRICKS_APP}/.default").token
-    entra, name = client(own.origin, token), fresh("vault")
-    vault = AzureKeyVaultSecretScopeMetadata(f"{workspace.id}/vaults/v", "https://v.vault.azure.net/")
-    entra.secrets.create_scope(name, scope_backend_type=ScopeBackendType.AZURE_KEYVAULT, backend_azure_keyvault=vault)
-    (scope,) = [one for one in entra.secrets.list_scopes() if one.name == name]
-    assert scope.backend_type is ScopeBackendType.AZURE_KEYVAULT
-    assert scope.keyvault_metadata == vault
-    with pytest.raises(BadRequest, match="use the vault itself"):
-        entra.secrets.put_secret(name, "key", string_value="value")
-    with pytest.raises(ResourceDoesNotExist, match="Secret does not exist with scope"):
-        entra.secrets.get_secret(name, "key")
 
 
 def test_a_standard_workspace_shares_its_scopes_with_all(own: LiveSandbox, w: WorkspaceClient, workspace: Any) -> None:
