@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VAULTS_VERSION = "2023-07-01"
 SECRETS_VERSION = "7.4"
+SECRETS = "Microsoft.KeyVault/vaults/secrets"  # how its data actions begin
 OFFICER = "Key Vault Secrets Officer"
 LINK = "https://learn.microsoft.com/azure/key-vault/general/rbac-guide"
 RECOVER_SECONDS = 60.0  # how long a deleted secret may take to come back
@@ -52,7 +53,7 @@ class KeyVaults:
         subscription_id, name = vault_id.split("/")[2], vault_id.rpartition("/")[2]
         try:
             with speaking_of(f"the key vault {name}"):
-                found = self._arm.resources(subscription_id).resources.get_by_id(vault_id, VAULTS_VERSION)
+                found = self._arm.resources(subscription_id).resources.get_by_id(vault_id, api_version=VAULTS_VERSION)
         except NotFoundError:
             return None
         properties = dict(found.properties or {})

@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlops_tui import redaction
-from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, UsageError
-from mlops_tui.events import Action, Change
+from mlops_tui.errors import CloudError, ConflictError, ForbiddenError
+from mlops_tui.events import Change
+from mlops_tui.setup import secret_keys, vault_scope
+from mlops_tui.setup.secret_keys import CLIENT_SECRET, KEYS, OF_THE_APPLICATION
 from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
 if TYPE_CHECKING:
-    from mlops_tui.clouds.databricks_secrets import Secrets
-    from mlops_tui.clouds.directory import Password
+    from mlops_tui.clouds.databricks_secrets import Scope, Secrets
+    from mlops_tui.clouds.key_vault import Vault
     from mlops_tui.project import Project
     from mlops_tui.session import Session
+    from mlops_tui.setup.secret_keys import Keeper
     from mlops_tui.steps import Report
 
-CLIENT_SECRET = "client_secret"  # noqa: S105 (a key's name)
-OF_THE_APPLICATION = ("client_id", CLIENT_SECRET)  # keys that only the directory can tell
-KEYS = ("tenant_id", *OF_THE_APPLICATION, "subscription_id", "resource_group", "workspace_name")
-SHORTEST_LIFE = timedelta(days=14)  # a client secret that ends sooner is renewed
-HINT_LENGTH = 3  # Entra shows the first three characters of a client secret, and never the rest
 
+class ScopeKeeper:
+    """The scope (see `secret_keys.Keeper`). Of one that a vault backs it reads what the vault holds."""
 
-@dataclass(frozen=True)
-class Passwords:
-    """The application's client secrets of our making, beside the one in the scope."""
+    def __init__(self, secrets: Secrets, project: Project) -> None:
+        self.name = _scope_what(project)
+        self._secrets = secrets
+        self._project = project
 
-    kept: Password | None  # the one in the scope, where it is ours and lives long enough
-    lost: tuple[Password, ...]  # all others: their values are nowhere
+    def what(self, key: str) -> str:
+        return _key_what(self._project, key)
 
-    @classmethod
-    def judge(cls, ours: list[Password], value: str | None, margin: timedelta = SHORTEST_LIFE) -> Passwords:
-        """Which of `ours` is `value`, as far as its hint and its end tell; it must live for `margin` at least."""
-        soonest = datetime.now(UTC) + margin
-        fitting = [one for one in ours if value and one.hint == value[:HINT_LENGTH] and one.ends > soonest]
-        kept = fitting[0] if len(fitting) == 1 else None
-        return cls(kept, tuple(one for one in ours if one is not kept))
+    def keys(self) -> frozenset[str]:
+        """Which of ours are there."""
+        there = self._secrets.keys(self._project.secret_scope)
+        return frozenset(key for key in KEYS if self._spelt(key) in there)
+
+    def read(self, key: str, known: str = "") -> str | None:
+        return self._secrets.read(self._project.secret_scope, self._spelt(key), known)
+
+    def put(self, key: str, value: str) -> None:
+        self._secrets.put(self._project.secret_scope, self._spelt(key), value)
+
+    def _spelt(self, key: str) -> str:
+        return vault_scope.dashed(key) if self._project.key_vault else key
 
 
 class SecretScope:
@@ -56,91 +58,69 @@ class SecretScope:
         "A secret scope is a locked drawer in Databricks: notebooks read from it by name, and what they read is masked "
         "in their output. Into it go the ids of the tenant, subscription, resource group and ML workspace, and the id "
         "and client secret of the service principal. The client secret is made here and goes straight into the drawer; "
-        "it is shown and written nowhere else, and is renewed two weeks before its end."
+        "it is shown and written nowhere else, and is renewed two weeks before its end. With databricks.key_vault, "
+        "that key vault holds the keys, and the drawer is a window to it."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/security/secrets/"
     needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
-        detail = "managed by all users (standard tier)" if project.databricks_sku == "standard" else ""
-        scope = Change("create", _scope_what(project), detail)
-        return (scope, *(Change("create", _key_what(project, key)) for key in KEYS))
+        grant = (Change("create", vault_scope.grant_what(project)),) if project.key_vault else ()
+        return (*grant, _new_scope(project), *(Change("create", _key_what(project, key)) for key in KEYS))
 
     def inspect(self, session: Session) -> Finding:
+        """Raises ConflictError for a scope of another make; more for a vault (see `vault_scope`)."""
         project = session.project
-        if project.key_vault:
-            raise UsageError(
-                "A secret scope backed by a Key Vault is not supported yet.",
-                hint="Leave databricks.key_vault out of the project file: the scope is then kept by Databricks itself.",
-            )
-        if session.knows(UNSEEN) and not session.knows("databricks_host"):
-            raise _cannot_fill(project, "The workspace is still to be made")
-        secrets = _secrets(session)
-        values = _values(session)
-        scope = secrets.scope(project.secret_scope)
-        if scope is None and session.knows(UNSEEN):
-            raise _cannot_fill(project, "The scope is not there, or this account may not read it")
-        if scope is None:
-            return Finding(self.wanted(project))
-        if scope.backend != "DATABRICKS":
-            raise ConflictError(
-                f"The secret scope {scope.name} is there already, but is backed by {scope.backend}.",
-                hint="Give another name (databricks.secret_scope), or delete that scope if nothing needs it.",
-                link=self.link,
-            )
         if session.knows(UNSEEN):
-            changes = _compare_unseen(session, secrets, values)
-        else:
-            held = _held(secrets, project.secret_scope, KEYS, values)
-            changes = [_compare(project, key, held[key], values[key]) for key in values]
-            changes.insert(KEYS.index(CLIENT_SECRET), _judge_secret(session, held[CLIENT_SECRET]))
+            return Finding(_compare_unseen(session))
+        # Before the workspace is asked for: a missing vault is told before anything is made.
+        vault = vault_scope.look(session) if project.key_vault else None
+        if vault:
+            return Finding(_compare_vault(session, vault))
+        secrets = _secrets(session)
+        if _matching_scope(secrets, project) is None:
+            secret_keys.values(session)
+            return Finding(self.wanted(project))
+        keeper = ScopeKeeper(secrets, project)
+        changes = secret_keys.compare(session, keeper, keeper.keys())
         return Finding((Change("keep", _scope_what(project)), *changes))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         project = session.project
         secrets = _secrets(session)
         pending = {change.what for change in finding.pending}
+        vault = vault_scope.look(session) if project.key_vault else None
+        if vault and vault_scope.grant_what(project) in pending:
+            vault_scope.give(session, vault, report)
         if _scope_what(project) in pending:
-            _create_scope(secrets, project, report)
-        for key, value in _values(session).items():
-            if _key_what(project, key) in pending:
-                stop_if_cancelled(session, _scope_what(project))
-                secrets.put(project.secret_scope, key, value)
-                report.log(f"put {key} into the scope {project.secret_scope}")
-        if _key_what(project, CLIENT_SECRET) in pending:
             stop_if_cancelled(session, _scope_what(project))
-            _settle_secret(session, secrets, report)
+            _create_scope(secrets, project, vault, report)
+        keeper: Keeper = vault_scope.VaultKeeper(session, vault) if vault else ScopeKeeper(secrets, project)
+        secret_keys.put_pending(session, keeper, pending, report)
 
     def remove(self, session: Session, report: Report) -> None:
         project = session.project
+        shared = False
         try:
-            gone = _secrets(session).delete_scope(project.secret_scope)
+            secrets = _secrets(session)
+            gone = secrets.delete_scope(project.secret_scope)
+            report.log(f"{'deleted' if gone else 'there is no'} {_scope_what(project)}")
+            shared = bool(project.key_vault) and any(_is_backed(scope, project) for scope in secrets.scopes())
         except NotYetKnown:
             report.log("there is no workspace, so no scope either")
-            return
-        report.log(f"{'deleted' if gone else 'there is no'} secret scope {project.secret_scope}")
+        if project.key_vault:
+            vault_scope.remove(session, report, shared)
 
     def by_hand(self, project: Project) -> str:
+        if project.key_vault:
+            return vault_scope.by_hand(project)
         scope = shlex.quote(project.secret_scope)
         everybody = " --initial-manage-principal users" if project.databricks_sku == "standard" else ""
-        lines = [f"databricks secrets create-scope {scope}{everybody}"]
-        plain = {
-            "tenant_id": '"$(az account show --query tenantId -o tsv)"',
-            "client_id": '"$APP_ID"',
-            "subscription_id": '"$(az account show --query id -o tsv)"',
-            "resource_group": shlex.quote(project.resource_group),
-            "workspace_name": shlex.quote(project.ml_workspace),
-        }
-        application = shlex.quote(project.service_principal)
-        lines.append(f"APP_ID=$(az ad app list --display-name {application} --query '[0].appId' -o tsv)")
-        lines += [f"databricks secrets put-secret {scope} {key} --string-value {value}" for key, value in plain.items()]
-        ends = f"$(date -u -d '+{project.secret_days} days' +%Y-%m-%dT%H:%M:%SZ)"
-        lines.append(
-            f'az ad app credential reset --id "$APP_ID" --append --display-name {shlex.quote(_password_name(project))} '
-            f'--end-date "{ends}" --query password -o tsv | tr -d "\\n" '
-            f"| databricks secrets put-secret {scope} {CLIENT_SECRET}"
-        )
-        return "\n".join(lines)
+        lines = [f"databricks secrets create-scope {scope}{everybody}", secret_keys.by_hand_app_id(project)]
+        for key, value in secret_keys.by_hand_sources(project).items():
+            lines.append(f"databricks secrets put-secret {scope} {key} --string-value {value}")
+        client_secret = secret_keys.by_hand_client_secret(project)
+        return "\n".join([*lines, f"{client_secret} | databricks secrets put-secret {scope} {CLIENT_SECRET}"])
 
 
 def _secrets(session: Session) -> Secrets:
@@ -152,56 +132,74 @@ def _scope_what(project: Project) -> str:
 
 
 def _key_what(project: Project, key: str) -> str:
-    return f"secret {project.secret_scope}/{key}"
+    return vault_scope.key_what(project, key) if project.key_vault else f"secret {project.secret_scope}/{key}"
 
 
-def _password_name(project: Project) -> str:
-    """By which we know our own client secrets among an application's."""
-    return f"mlops-tui {project.secret_scope}"
+def _new_scope(project: Project) -> Change:
+    detail = "managed by all users (standard tier)" if project.databricks_sku == "standard" else ""
+    return Change("create", _scope_what(project), detail)
 
 
-def _values(session: Session) -> dict[str, str]:
-    """What the keys must hold, the client secret aside; where the directory is closed to us, the client id, too."""
-    client_id = {} if session.knows(UNSEEN) else {"client_id": session.know("app_id", "service-principal")}
-    return {
-        "tenant_id": session.know("tenant_id", "sign-in"),
-        **client_id,
-        "subscription_id": session.know("subscription_id", "sign-in"),
-        "resource_group": session.project.resource_group,
-        "workspace_name": session.project.ml_workspace,
-    }
+def _is_backed(scope: Scope, project: Project) -> bool:
+    """Whether the project's vault, or Databricks where it names none, is behind the scope."""
+    return scope.vault_id.lower() == project.key_vault.lower() and (scope.backend == "DATABRICKS") != bool(
+        project.key_vault
+    )
 
 
-def _held(secrets: Secrets, scope: str, keys: Collection[str], values: Mapping[str, str]) -> dict[str, str | None]:
-    """What the scope holds for each key, None where it lacks it; read side by side."""
-    there = secrets.keys(scope)
-    with ThreadPoolExecutor(len(keys), thread_name_prefix="secret") as pool:
-        held = pool.map(lambda key: secrets.read(scope, key, values.get(key, "")) if key in there else None, keys)
-        return dict(zip(keys, held, strict=True))
+def _matching_scope(secrets: Secrets, project: Project) -> Scope | None:
+    """The scope of the project's name. Raises ConflictError where it is backed by something else."""
+    scope = secrets.scope(project.secret_scope)
+    if scope is not None and not _is_backed(scope, project):
+        behind = f"{scope.backend} ({scope.vault_id})" if scope.vault_id else scope.backend
+        raise ConflictError(
+            f"The secret scope {scope.name} is there already, but is backed by {behind}.",
+            hint="Give another name (databricks.secret_scope), or delete that scope if nothing needs it.",
+            link=SecretScope.link,
+        )
+    return scope
 
 
-def _compare(project: Project, key: str, held: str | None, value: str) -> Change:
-    action: Action = "create" if held is None else "keep" if held == value else "update"
-    return Change(action, _key_what(project, key))
+def _compare_vault(session: Session, vault: Vault) -> tuple[Change, ...]:
+    """Raises ForbiddenError where something is to be set, and this account may not."""
+    project = session.project
+    grant = vault_scope.compare_grant(session, vault)
+    keeper = vault_scope.VaultKeeper(session, vault)
+    keeper.read(KEYS[0], session.know("tenant_id", "sign-in"))  # a missing right is told before anything is made
+    scope = _matching_scope(_secrets(session), project)
+    if scope is None:
+        vault_scope.require_entra(project)
+    keys = secret_keys.compare(session, keeper)
+    if any(change.action != "keep" for change in keys):
+        vault_scope.require_officer(session, vault)
+    return (grant, Change("keep", _scope_what(project)) if scope else _new_scope(project), *keys)
 
 
-def _compare_unseen(session: Session, secrets: Secrets, values: Mapping[str, str]) -> list[Change]:
-    """The keys, for a caller who may not read the directory: its two must be there, whatever they hold.
+def _compare_unseen(session: Session) -> tuple[Change, ...]:
+    """All of it, for a caller who may not read the directory: its two keys must be there, whatever they hold.
 
     They are not even read: a build that runs on what others have set up has no business with them. Raises
-    ForbiddenError where one is missing.
+    ForbiddenError where one is missing. Of a vault is seen what the scope shows; the caller needs no right on it.
     """
     project = session.project
-    missing = [key for key in OF_THE_APPLICATION if key not in secrets.keys(project.secret_scope)]
-    if missing:
+    if not session.knows("databricks_host"):
+        raise _cannot_fill(project, "The workspace is still to be made")
+    secrets = _secrets(session)
+    if _matching_scope(secrets, project) is None:
+        raise _cannot_fill(project, "The scope is not there, or this account may not read it")
+    keeper = ScopeKeeper(secrets, project)
+    there = keeper.keys()
+    if missing := [key for key in OF_THE_APPLICATION if key not in there]:
         raise _cannot_fill(project, f"It lacks {' and '.join(missing)}")
     unseen = session.know(UNSEEN, "service-principal")
-    held = _held(secrets, project.secret_scope, values, values)
-    changes = []
+    wanted = secret_keys.values(session)
+    held = secret_keys.read_all(keeper, tuple(wanted), wanted, there)
+    changes = [Change("keep", vault_scope.grant_what(project), unseen)] if project.key_vault else []
+    changes.append(Change("keep", _scope_what(project)))
     for key in KEYS:
-        kept = Change("keep", _key_what(project, key), unseen)
-        changes.append(_compare(project, key, held[key], values[key]) if key in held else kept)
-    return changes
+        kept = Change("keep", keeper.what(key), unseen)
+        changes.append(secret_keys.compare_one(keeper, key, held[key], wanted[key]) if key in held else kept)
+    return tuple(changes)
 
 
 def _cannot_fill(project: Project, why: str) -> ForbiddenError:
@@ -216,61 +214,15 @@ def _cannot_fill(project: Project, why: str) -> ForbiddenError:
     )
 
 
-def _create_scope(secrets: Secrets, project: Project, report: Report) -> None:
+def _create_scope(secrets: Secrets, project: Project, vault: Vault | None, report: Report) -> None:
     everybody = project.databricks_sku == "standard"
+    backing = (vault.id, vault.uri) if vault else None
     try:
-        secrets.create_scope(project.secret_scope, for_everybody=everybody)
+        secrets.create_scope(project.secret_scope, for_everybody=everybody, vault=backing)
     except CloudError as error:
         # An adopted workspace may be of the standard tier without our knowing: it refuses a scope of one's own.
         if everybody or "premium" not in error.raw.lower():
             raise
         report.log("the workspace is of the standard tier: all its users will manage the scope", "warning")
-        secrets.create_scope(project.secret_scope, for_everybody=True)
+        secrets.create_scope(project.secret_scope, for_everybody=True, vault=backing)
     report.log(f"created the secret scope {project.secret_scope}")
-
-
-def _passwords(session: Session, held: str | None) -> Passwords:
-    """Our client secrets of the application, judged by what the scope holds."""
-    project = session.project
-    app_object_id = session.know("app_object_id", "service-principal")
-    listed = session.clients.directory.list_passwords(app_object_id)
-    ours = [one for one in listed if one.name == _password_name(project)]
-    # One that is made for a short life is not renewed each time anew.
-    return Passwords.judge(ours, held, min(SHORTEST_LIFE, timedelta(days=project.secret_days) / 2))
-
-
-def _judge_secret(session: Session, held: str | None) -> Change:
-    project = session.project
-    what = _key_what(project, CLIENT_SECRET)
-    passwords = _passwords(session, held)
-    if passwords.kept is None:
-        if held is None:
-            return Change("create", what, f"a new client secret for {project.secret_days} days")
-        return Change("update", what, "the one there is not ours, or ends soon: a new client secret")
-    if passwords.lost:
-        return Change("update", what, f"remove {_count(len(passwords.lost), 'lost client secret')} of the application")
-    return Change("keep", what, f"ends {passwords.kept.ends:%Y-%m-%d}")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def _settle_secret(session: Session, secrets: Secrets, report: Report) -> None:
-    """Exactly one client secret of ours, and that one in the scope.
-
-    Killed between the two writes, the new one's value is lost: the next run makes another and removes the lost one.
-    """
-    project = session.project
-    directory = session.clients.directory
-    app_object_id = session.know("app_object_id", "service-principal")
-    passwords = _passwords(session, secrets.read(project.secret_scope, CLIENT_SECRET))
-    if passwords.kept is None:
-        made = directory.add_password(app_object_id, _password_name(project), project.secret_days)
-        redaction.register(made.value)
-        secrets.put(project.secret_scope, CLIENT_SECRET, made.value)
-        report.log(f"made a client secret (ends {made.ends:%Y-%m-%d}) and put it into the scope; it is shown nowhere")
-    for password in passwords.lost:
-        stop_if_cancelled(session, _scope_what(project))
-        directory.remove_password(app_object_id, password.key_id)
-        report.log(f"removed an older client secret of ours ({password.key_id})")

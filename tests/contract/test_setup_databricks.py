@@ -409,12 +409,8 @@ def test_a_scope_in_a_standard_workspace_is_managed_by_all_users(
 
 
 def test_a_scope_backed_by_a_vault_is_told_apart(
-    wizard: Wizard, project: Project, hired: Callable[[Project], Wizard], monkeypatch: pytest.MonkeyPatch
+    wizard: Wizard, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vault = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kept"
-    with pytest.raises(UsageError, match="Key Vault is not supported yet"):
-        hired(replace(project, key_vault=vault)).plan(SecretScope())
-
     held_by_a_vault = Scope(project.secret_scope, "AZURE_KEYVAULT")
     monkeypatch.setattr(wizard.databricks.secrets, "scope", lambda _: held_by_a_vault)
     with pytest.raises(ConflictError, match="backed by AZURE_KEYVAULT"):

@@ -24,7 +24,8 @@ from mlops_tui.setup import cluster as cluster_step
 from mlops_tui.setup import marks
 from mlops_tui.setup.cluster import Cluster
 from mlops_tui.setup.notebooks import Notebooks
-from mlops_tui.setup.secret_scope import Passwords, SecretScope
+from mlops_tui.setup.secret_keys import Passwords
+from mlops_tui.setup.secret_scope import SecretScope
 from mlops_tui.setup.train_job import TrainJob
 from mlops_tui.steps import Finding, Report, Step
 
