@@ -32,6 +32,7 @@ from tests.contract.azure_fixtures import (
     raw,
     wait_until,
 )
+from tests.contract.job_stories import finished, notebook, one_time, result
 from tests.contract.workspace_users import client, fresh, inside, learner
 
 if TYPE_CHECKING:
@@ -322,6 +323,22 @@ def test_a_notebooks_output_is_cleared_of_what_its_scopes_vaults_hold(
         assert {old, new} <= set(Secrets(sandbox).values())
 
 
+@pytest.mark.timeout(240)  # it warms a notebook's process
+def test_a_run_reads_the_vault_and_does_not_print_what_it_read(azure: Azure, vault: Any, w: WorkspaceClient) -> None:
+    azure.assign(vault.id, databricks_application(azure), READER)
+    value = fresh("hunted")
+    put(azure, vault, "client-secret", value)
+    code = f"value = dbutils.secrets.get('{back(w, vault)}', 'client-secret')\nprint('read', value, len(value))"
+    submitted = w.jobs.submit(run_name="key vault", tasks=[one_time(notebook(w, "key-vault", code))])
+    run = finished(w, submitted.run_id)
+    assert result(run) == "SUCCESS", run
+    (only,) = run.tasks or []
+    printed = w.jobs.export_run(only.run_id or 0).views or []
+    text = str(printed[0].content)
+    assert f"[REDACTED] {len(value)}" in text
+    assert value not in text
+
+
 def test_a_disabled_secret_is_not_to_be_had(azure: Azure, vault: Any, w: WorkspaceClient) -> None:
     azure.assign(vault.id, databricks_application(azure), READER)
     put(azure, vault, "key", "value", attributes={"enabled": False, "exp": 4102444800})
@@ -345,7 +362,8 @@ def test_a_vault_outlives_the_workspace_that_read_it(azure: Azure, vault: Any, w
     put(azure, vault, "key", "value")
     scope = back(w, vault)
     (workspace,) = azure.databricks.workspaces.list_by_subscription()
-    azure.databricks.workspaces.begin_delete(workspace.id.split("/")[4], workspace.name).result(timeout=30)
+    group, name = str(workspace.id).split("/")[4], str(workspace.name)
+    azure.databricks.workspaces.begin_delete(group, name).result(timeout=30)
     assert data(azure, "GET", f"{vault.properties['vaultUri']}secrets/key").json()["value"] == "value"
     workspace_in(azure)
     assert scope not in {one.name for one in w.secrets.list_scopes()}
