@@ -157,7 +157,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "key_vault",
         "databricks.key_vault",
-        "resource id of a key vault behind the scope; empty: Databricks keeps the secrets",
+        "resource id of an existing key vault (with RBAC) that keeps the secrets; empty: Databricks keeps them",
         "",
         rules.key_vault,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from mlops_tui.clouds.cloud import AZURE
 from mlops_tui.clouds.databricks_clusters import Cluster as Found
 from mlops_tui.clouds.databricks_clusters import ClusterState, Offer
 from mlops_tui.clouds.directory import Password
-from mlops_tui.errors import CloudError, Interrupted, PlanChangedError
+from mlops_tui.clouds.key_vault import Vault, VaultSecrets
+from mlops_tui.errors import CloudError, ConflictError, Interrupted, PlanChangedError
 from mlops_tui.events import Change, LogLine
 from mlops_tui.project import ClusterSpec, Project, Training
 from mlops_tui.session import Session
@@ -218,6 +220,46 @@ def test_no_secret_is_typed_into_a_command_line_by_hand_either() -> None:
     line = next(line for line in SecretScope().by_hand(PROJECT).splitlines() if line.endswith("client_secret"))
     assert "--string-value" not in line
     assert "| databricks secrets put-secret azureml client_secret" in line
+
+
+def test_by_hand_no_secret_is_an_argument_on_its_way_into_a_vault() -> None:
+    vault = f"/subscriptions/{'0' * 8}/resourceGroups/it's safe/providers/Microsoft.KeyVault/vaults/kept"
+    lines = SecretScope().by_hand(replace(PROJECT, key_vault=vault)).splitlines()
+    sets = [line for line in lines if "az keyvault secret set" in line]
+    assert {line.rpartition(" ")[2] for line in sets} == {
+        "tenant-id",
+        "client-id",
+        "client-secret",
+        "subscription-id",
+        "resource-group",
+        "workspace-name",
+    }
+    assert all("| az keyvault secret set" in line and "--file /dev/stdin" in line for line in sets)
+    assert not any("--value" in line for line in sets)
+    [scope] = [line for line in lines if line.startswith("databricks secrets create-scope")]
+    printed = subprocess.run(
+        ["/bin/sh", "-c", f'databricks() {{ printf %s "$4"; }}; VAULT_URI=https://kept.example/; {scope}'],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    ).stdout
+    assert json.loads(printed)["backend_azure_keyvault"] == {"resource_id": vault, "dns_name": "https://kept.example/"}
+
+
+def test_a_deleted_secret_is_brought_back_before_it_is_set_again() -> None:
+    asked: list[str] = []
+
+    class Rest:
+        def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+            asked.append(f"{method} {path.partition('?')[0]}")
+            if len(asked) == 1:
+                raise ConflictError("Secret is currently in a deleted but recoverable state", code="Conflict")
+            return {}
+
+    vault = Vault("/subscriptions/s/…/vaults/kept", "kept", "https://kept.example", uses_roles=True)
+    VaultSecrets(vault, cast("Any", Rest()), "me").put("client-id", "value", {})
+    assert asked == ["PUT secrets/client-id", "POST deletedsecrets/client-id/recover", "PUT secrets/client-id"]
 
 
 def test_the_commands_carry_the_projects_values_through_a_shell_unharmed() -> None:
