@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 
-# Dozens of sandboxes and every SDK live in one test process: the collector's usual pace took a third of the suite's time.
+# Dozens of sandboxes and every SDK live in one test process: at its usual pace the collector takes a third of the time.
 gc.set_threshold(50_000, 20, 100)
 
 
