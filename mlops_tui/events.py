@@ -57,6 +57,68 @@ class RunResult:
     run_id: str = ""  # MLflow's
     url: str = ""
     build: str = ""
+    source: str = ""  # who built: "AzureDevOps", "local"
+    started: float | None = None  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class SettingValue:
+    """A setting as a form shows it."""
+
+    name: str  # "resource_group"
+    key: str  # of the file: "azure.resource_group"
+    value: str  # empty: not given; of a secret: "(set)" or empty
+    origin: str  # "mlops.toml line 7", "ARM_CLIENT_ID", "default"
+    help: str
+    type: str  # "str", "int", "float" or "choice"
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    flag: str = ""
+    variables: tuple[str, ...] = ()
+    problem: str = ""  # why the value given cannot be used
+
+
+@dataclass(frozen=True)
+class StepDescription:
+    """A step as people read about it."""
+
+    name: str
+    title: str
+    about: str
+    link: str
+    needs: tuple[str, ...]
+    settings: tuple[str, ...]  # names of those that shape it
+    by_hand: str  # the commands it replaces
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A cloud and a way of signing in to it, found on this machine."""
+
+    title: str  # "Azure CLI: ada@example.com"
+    detail: str  # "subscription Visual Studio, tenant contoso.com"
+    settings: dict[str, str]  # what chooses it: {"cloud": "AzureCloud", "sign_in": "cli", …}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that a setting may be set to."""
+
+    value: str
+    label: str  # what people know it by
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """A sweep in the cloud."""
+
+    id: str
+    url: str
+    state: RunStatus
+    build: str
+    runs: tuple[str, ...]  # names
+    started: float | None = None  # seconds since 1970
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +230,54 @@ class RunsListed(Event):
 
     results: tuple[RunResult, ...]
     gate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRunsFound(Event):
+    """The project's sweeps that the workspace remembers, newest first."""
+
+    job_runs: tuple[JobRun, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDescribed(Event):
+    """One tracked run: what it used and what it made."""
+
+    result: RunResult
+    tags: dict[str, str]
+    artifacts: tuple[str, ...]  # paths below the run's artifact folder
+    model_uri: str = ""
+    predictions: tuple[tuple[float, float], ...] = ()  # actual and predicted, of the kept test set
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsRead(Event):
+    """Every setting, its value and where that came from; `file` is the project file's path, if there is one."""
+
+    file: str
+    values: tuple[SettingValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsDescribed(Event):
+    """All steps of setup, in order."""
+
+    steps: tuple[StepDescription, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInsFound(Event):
+    """The ways into a cloud that this machine is prepared for."""
+
+    sign_ins: tuple[SignIn, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoicesRead(Event):
+    """What the cloud offers for a setting."""
+
+    setting: str
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
