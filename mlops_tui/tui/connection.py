@@ -1,0 +1,185 @@
+"""The worker process: requests to its standard input, events from its standard output (see `mlops_tui.worker`).
+
+The engine never runs in the app's own process: what it imports and computes would make keys wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlops_tui.events import ErrorCard, Event, Problem, from_json
+from mlops_tui.redaction import redact
+
+OnEvent = Callable[[Event], None]
+LAST_WORDS = 40  # lines kept of the worker's standard error
+DIED = -1  # the exit code of requests whose worker has gone
+
+
+@dataclass
+class Request:
+    """One thing asked for. `exit_code` is there once `done` is set."""
+
+    id: str
+    do: str
+    arguments: Mapping[str, Any]
+    on_event: OnEvent
+    on_end: Callable[[int], None]
+    exit_code: int | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, exit_code: int) -> None:
+        if self.exit_code is None:
+            self.exit_code = exit_code
+            self.on_end(exit_code)
+            self.done.set()
+
+
+class Connection(Protocol):
+    """Whoever answers requests: the worker process, or a recording of one in tests."""
+
+    on_stray: OnEvent  # events that belong to no request: what signing in takes
+
+    def send(self, do: str, on_event: OnEvent, on_end: Callable[[int], None], **arguments: Any) -> Request:
+        """Ask. Callbacks come on the event loop's thread, in order; `on_end` comes last and exactly once."""
+        ...
+
+    def cancel(self, request: Request) -> None:
+        """Ask a request to stop after what it has in hand."""
+        ...
+
+    def close(self) -> None:
+        """No more requests. The worker finishes the write in hand and ends by itself."""
+        ...
+
+
+class WorkerProcess:
+    """A Connection to a process of its own, started by the first request and again after it has died."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.on_stray: OnEvent = lambda _: None
+        self._command = [sys.executable, "-m", "mlops_tui", "worker", *(["--file", str(file)] if file else [])]
+        self._requests: dict[str, Request] = {}
+        self._ids = itertools.count(1)
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()  # one line at a time into the pipe
+        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def send(self, do: str, on_event: OnEvent, on_end: Callable[[int], None], **arguments: Any) -> Request:
+        request = Request(f"{next(self._ids)}", do, arguments, on_event, on_end)
+        self._requests[request.id] = request
+        self._put({"id": request.id, "do": do, "arguments": arguments})
+        return request
+
+    def cancel(self, request: Request) -> None:
+        if request.exit_code is None:
+            self._put({"id": f"{next(self._ids)}", "do": "cancel", "arguments": {"id": request.id}})
+
+    def close(self) -> None:
+        self._closed = True
+        if self._writer is not None:
+            self._writer.cancel()
+        if self._process is not None and self._process.stdin is not None:
+            # Not waited for: it has a write in hand to finish, and its pipe tells it that nobody listens any more.
+            with self._lock:
+                try:
+                    self._process.stdin.close()
+                except OSError:
+                    return  # it has gone before us
+
+    def _put(self, message: dict[str, Any]) -> None:
+        self._outbox.put_nowait(json.dumps(message))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="to the worker")
+
+    async def _write(self) -> None:
+        """A pipe that is full, and the start of a process, must not make keys wait: both happen on threads."""
+        loop = asyncio.get_running_loop()
+        while True:
+            line = await self._outbox.get()
+            if self._process is None:
+                self._process = await asyncio.to_thread(self._start, loop)
+            await asyncio.to_thread(self._write_line, self._process, line)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # what the terminal sends to the app is not meant for it
+        )
+        threading.Thread(target=self._listen, args=(process, loop), name="from the worker", daemon=True).start()
+        threading.Thread(target=self._overhear, args=(process,), name="worker's errors", daemon=True).start()
+        return process
+
+    def _write_line(self, process: subprocess.Popen[str], line: str) -> None:
+        with self._lock:
+            try:
+                assert process.stdin is not None
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
+            except (OSError, ValueError):  # gone, or closed by us: whoever listens tells it
+                return
+
+    def _listen(self, process: subprocess.Popen[str], loop: asyncio.AbstractEventLoop) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            message = json.loads(line)
+            event = from_json(message["event"]) if "event" in message else None
+            self._on_loop(loop, self._deliver, str(message.get("request", "")), event, message.get("exit_code"))
+        exit_code = process.wait()
+        self._on_loop(loop, self._gone, process, exit_code)
+
+    def _on_loop(self, loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
+        if not self._closed:
+            try:
+                loop.call_soon_threadsafe(call, *arguments)
+            except RuntimeError:  # the app has ended in between
+                return
+
+    def _overhear(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._last_words.append(redact(line.rstrip("\n")))
+
+    def _deliver(self, request_id: str, event: Event | None, exit_code: int | None) -> None:
+        request = self._requests.get(request_id)
+        if request is None:
+            if event is not None and not request_id:
+                self.on_stray(event)
+            return
+        if event is not None:
+            request.on_event(event)
+        if exit_code is not None:
+            del self._requests[request_id]
+            request.end(exit_code)
+
+    def _gone(self, process: subprocess.Popen[str], exit_code: int) -> None:
+        """Everything that was asked for ends; the next request starts a new worker."""
+        if self._process is process:
+            self._process = None
+        lost, self._requests = self._requests, {}
+        card = ErrorCard(
+            f"The engine has ended unexpectedly (exit code {exit_code}).",
+            "Try again: it looks at what is there and goes on. Nothing in the cloud is lost.",
+            raw="\n".join(self._last_words),
+        )
+        for request in lost.values():
+            request.on_event(Problem(error=card))
+            request.end(DIED)

@@ -1,0 +1,138 @@
+"""What the app can ask for, and the states that the answers are folded into. Knows no Textual.
+
+Requests belong to the desk, not to a screen: they go on when screens change.
+
+    desk.open({"cloud": "sandbox"})                 then desk.setup.look() by itself
+    desk.setup.state.steps["cluster"].state         "will change"
+    desk.setup.apply(["cluster"])
+    desk.training.launch([{"alpha": 0.5, "l1_ratio": 0.5}]).rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mlops_tui.events import (
+    Choice,
+    ChoicesRead,
+    Event,
+    LogLine,
+    Problem,
+    SettingsRead,
+    SettingValue,
+    SignIn,
+    SignInsFound,
+)
+from mlops_tui.tui.connection import Connection, Request
+from mlops_tui.tui.line import Line, Notice, Topic
+from mlops_tui.tui.setup_desk import SetupDesk
+from mlops_tui.tui.training_desk import TrainingDesk
+
+
+class Desk:
+    """One cloud chosen, one connection, and what is known of both. `logs` is a folder for the log lines of runs."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        logs: Path,
+        changed: Callable[[Topic], None],
+        told: Callable[[Notice], None],
+        flags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.line = Line(connection, changed, told, dict(flags or {}))
+        self.logs = logs
+        self.setup = SetupDesk(self.line)
+        self.training = TrainingDesk(self.line, logs)
+        self.opened = False
+        self.settings: dict[str, SettingValue] = {}
+        self.settings_file = ""
+        self.sign_ins: tuple[SignIn, ...] | None = None  # None: not looked yet
+        self.choices: dict[str, tuple[Choice, ...]] = {}  # pick lists by setting, filled when first asked for
+        self.choice_problems: dict[str, str] = {}
+        connection.on_stray = self._stray
+
+    @property
+    def busy(self) -> list[str]:
+        """What would notice that the app ends, in words; empty: nothing runs."""
+        return [*filter(None, [self.setup.busy]), *self.training.busy]
+
+    def find_sign_ins(self) -> Request:
+        """Look for ways into a cloud on this machine."""
+
+        def fold(event: Event) -> None:
+            if isinstance(event, SignInsFound):
+                self.sign_ins = event.sign_ins
+                self.line.changed("opening")
+
+        return self.line.ask("sign_ins", fold)
+
+    def open(self, chosen: Mapping[str, str]) -> Request:
+        """Choose a cloud: start it if it is the practice cloud, read settings and steps, then look at what is there."""
+        self.line.flags |= chosen
+        self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
+        self.choices, self.choice_problems, self.opened = {}, {}, False
+        self.setup.state.begin("looking")
+
+        def ended(exit_code: int) -> None:
+            self.setup.state.end()
+            self.opened = exit_code == 0
+            if self.opened:
+                self.setup.look()
+                self.training.find_sweeps()
+            self.line.changed("setup")
+
+        request = self.line.ask("open", self._fold, ended)
+        self.line.changed("setup")
+        return request
+
+    def set_settings(self, values: Mapping[str, str]) -> Request:
+        """Use these from now on; the commands by hand follow them, and the plan on show is for others now."""
+        self.line.flags |= values
+        self.setup.state.plan_id = ""
+        return self.line.ask("describe", self._fold)
+
+    def save_settings(self, values: Mapping[str, str]) -> Request:
+        """Write them into mlops.toml."""
+
+        def saved(exit_code: int) -> None:
+            if exit_code == 0:
+                self.line.told(Notice("Saved", f"{', '.join(values)}: written to {self.settings_file}."))
+
+        return self.line.ask("save_settings", self._fold, saved, values=dict(values))
+
+    def list_choices(self, setting: str) -> Request:
+        """Fill the pick list of a setting from the cloud."""
+
+        def fold(event: Event) -> None:
+            if isinstance(event, ChoicesRead):
+                self.choices[setting] = event.choices
+                self.choice_problems.pop(setting, None)
+            elif isinstance(event, Problem):
+                self.choice_problems[setting] = event.error.message
+            self.line.changed("settings")
+
+        return self.line.ask("choices", fold, setting=setting)
+
+    def end_all(self) -> list[Request]:
+        """End everything that runs, in the cloud, too."""
+        self.setup.stop()
+        return self.training.end_all()
+
+    def close(self) -> None:
+        """The worker finishes the write in hand; what runs in the cloud goes on."""
+        self.line.connection.close()
+
+    def _fold(self, event: Event) -> None:
+        if isinstance(event, SettingsRead):
+            self.settings = {value.name: value for value in event.values}
+            self.settings_file = event.file
+            self.line.changed("settings")
+        self.setup.fold(event)
+
+    def _stray(self, event: Event) -> None:
+        """What signing in takes: told at once, and kept in the log of setup."""
+        if isinstance(event, LogLine):
+            self.setup.fold(event)
+            self.line.told(Notice("Sign in", event.text, "warning"))

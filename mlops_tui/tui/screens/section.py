@@ -1,0 +1,62 @@
+"""What the three sections have in common: the bar on top, the keys between them, and being told of changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from mlops_tui.tui.widgets.section_bar import SectionBar
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.app import MlopsApp
+    from mlops_tui.tui.desk import Desk
+    from mlops_tui.tui.line import Topic
+
+
+class Section(Screen[None]):
+    """A screen of its own mode. Subclasses give `name_`, `topics`, `HELP`, `body` and `show`."""
+
+    section: ClassVar[str] = ""  # "setup"
+    topics: ClassVar[tuple[Topic, ...]] = ()  # changes of these call `show`
+    help_text: ClassVar[str] = ""  # what F1 shows: Markdown
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1,f2", "go('setup')", "Setup", show=False),
+        Binding("2,f3", "go('training')", "Training", show=False),
+        Binding("3,f4", "go('history')", "History", show=False),
+    ]
+
+    @property
+    def desk(self) -> Desk:
+        return cast("MlopsApp", self.app).desk
+
+    def compose(self) -> ComposeResult:
+        yield SectionBar(self.section)
+        yield from self.body()
+        yield Footer(show_command_palette=True)
+
+    def body(self) -> ComposeResult:
+        """What stands between the bar and the footer."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Bring the widgets up to what the desk knows; cheap enough to be called 20 times a second."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        cast("MlopsApp", self.app).changes.subscribe(self, self._topic_changed)
+        self.show()
+
+    def on_screen_resume(self) -> None:
+        """What changed while another section was on top."""
+        self.show()
+
+    def action_go(self, section: str) -> None:
+        cast("MlopsApp", self.app).show_section(section)
+
+    def _topic_changed(self, topic: Topic) -> None:
+        if topic in self.topics and self.is_current:
+            self.show()

@@ -1,0 +1,126 @@
+"""The steps of setup, as far as they have been told."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlops_tui.events import (
+    Change,
+    ErrorCard,
+    Event,
+    Identified,
+    LogLine,
+    Planned,
+    PlanReady,
+    Problem,
+    StepDescription,
+    StepsDescribed,
+    StepState,
+    StepStatus,
+)
+
+MOST_LINES = 2_000  # kept of one step's log
+Doing = Literal["", "looking", "applying", "removing"]
+
+
+@dataclass
+class StepRow:
+    """One step: a line of the list, and all that its tabs show."""
+
+    name: str
+    title: str
+    description: StepDescription | None = None
+    state: StepStatus = "waiting"
+    detail: str = ""
+    since: float | None = None  # time.monotonic() when it began to run
+    seconds: float | None = None  # it took, once it has ended
+    changes: tuple[Change, ...] = ()
+    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    error: ErrorCard | None = None
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.action != "keep")
+
+
+class SetupState:
+    """Rows keep the order of the steps, whatever happens."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepRow] = {}
+        self.doing: Doing = ""
+        self.plan_id = ""  # the request that holds the plan on show; empty where there is none to apply
+        self.pending: int | None = None  # changes to make; None before anybody has looked
+        self.kept = 0
+        self.identified: list[Identified] = []
+        self.general: deque[LogLine] = deque(maxlen=MOST_LINES)  # lines of no step: the practice cloud starting
+        self.problem: ErrorCard | None = None  # of the request as a whole
+
+    @property
+    def ready(self) -> bool:
+        """Everything has been looked at and nothing is to be done."""
+        return self.pending == 0 and not self.doing
+
+    def begin(self, doing: Doing) -> None:
+        """A request begins: what the last one complained of no longer counts."""
+        self.doing = doing
+        self.problem = None
+        if doing == "looking":
+            self.plan_id, self.pending, self.kept = "", None, 0
+            for row in self.steps.values():
+                row.state, row.detail, row.seconds, row.changes, row.error = "waiting", "", None, (), None
+
+    def end(self) -> None:
+        self.doing = ""
+        for row in self.steps.values():
+            row.since = None
+
+    def fold(self, event: Event) -> None:
+        """Take in what was told."""
+        match event:
+            case StepsDescribed():
+                for description in event.steps:
+                    self._row(description.name, description.title).description = description
+            case StepState():
+                self._step_state(event)
+            case Planned():
+                self._row(event.step, event.title).changes = event.changes
+            case PlanReady():
+                self.pending, self.kept = event.pending, event.kept
+            case LogLine():
+                row = self.steps.get(event.source)
+                (row.log if row else self.general).append(event)
+            case Identified():
+                self.identified.append(event)
+            case Problem():
+                self._problem(event)
+
+    def _step_state(self, event: StepState) -> None:
+        row = self._row(event.step, event.title)
+        if event.state == "running":
+            row.since, row.error = time.monotonic(), None
+        elif event.state not in ("checking", "waiting"):
+            row.since = None
+        if event.state == "done" and row.pending and self.doing == "applying":
+            self.pending = max((self.pending or 0) - len(row.pending), 0)
+            self.kept += len(row.pending)
+            row.changes = tuple(_kept(change) for change in row.changes if change.action != "remove")
+        row.state, row.detail, row.seconds = event.state, event.detail, event.seconds
+
+    def _problem(self, event: Problem) -> None:
+        row = self.steps.get(event.source)
+        if row is None:
+            self.problem = event.error
+        else:
+            row.error = event.error
+
+    def _row(self, name: str, title: str) -> StepRow:
+        return self.steps.setdefault(name, StepRow(name, title))
+
+
+def _kept(change: Change) -> Change:
+    """A change once it has been made."""
+    return Change("keep", change.what, change.detail, cost=change.cost)

@@ -1,0 +1,129 @@
+"""Training: launch sweeps, come back to those that run, end them, list and describe runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlops_tui.events import Event
+from mlops_tui.run_parameters import Parameters
+from mlops_tui.tui.connection import Request
+from mlops_tui.tui.line import INTERRUPTED, Line, Notice
+from mlops_tui.tui.state.history import HistoryState
+from mlops_tui.tui.state.training import Sweep, TrainingState
+
+
+class TrainingDesk:
+    """The sweeps of this sitting and the runs of all builds."""
+
+    def __init__(self, line: Line, logs: Path) -> None:
+        self.state = TrainingState()
+        self.history = HistoryState()
+        self._line = line
+        self._logs = logs
+
+    @property
+    def busy(self) -> list[str]:
+        """What runs, in words."""
+        return [f"job run {sweep.job_run or '(just starting)'}" for sweep in self.state.running]
+
+    def launch(self, runs: Iterable[Parameters], build_number: str = "") -> Sweep:
+        """Start a sweep and follow it."""
+        return self._follow("train", runs=[dict(run) for run in runs], build_number=build_number)
+
+    def follow(self, job_run: str) -> Sweep:
+        """Come back to a sweep that runs in the cloud (or has ended there), with all its lines."""
+        for sweep in self.state.sweeps:
+            if sweep.job_run == job_run and not sweep.left:
+                return sweep
+        sweep = self._follow("log", run=job_run, follow=True)
+        sweep.job_run = job_run
+        return sweep
+
+    def find_sweeps(self) -> Request:
+        """Look for sweeps in the cloud, and follow those that still run."""
+
+        def fold(event: Event) -> None:
+            self.state.fold(event)
+            for job_run in self.state.going_on:
+                self._line.told(Notice("Still running", f"Following job run {job_run.id} again."))
+                self.follow(job_run.id)
+            self._line.changed("training")
+
+        return self._line.ask("job_runs", fold)
+
+    def end_run(self, job_run: str, only: str = "") -> Request:
+        """Cancel a sweep, or one run of it, in the cloud."""
+
+        def ended(exit_code: int) -> None:
+            if exit_code == 0:
+                self._line.told(Notice("Cancelled", only or f"all runs of job run {job_run}"))
+            elif self.state.problem is not None:
+                self._line.told(Notice("Not cancelled", self.state.problem.message, "error"))
+
+        asked = {"only": only} if only else {}
+        return self._line.ask("end_run", self._fold, ended, run=job_run, **asked)
+
+    def list_runs(self, limit: int = 200) -> Request:
+        """Runs of all builds: for History and for the comparison with earlier builds."""
+        self.state.listing = True
+
+        def fold(event: Event) -> None:
+            self.history.fold(event)
+            self._fold(event)
+
+        def ended(_: int) -> None:
+            self.state.listing = False
+            self._changed()
+
+        return self._line.ask("runs", fold, ended, limit=limit)
+
+    def describe_run(self, run_id: str) -> Request:
+        """What a tracked run used and made."""
+
+        def fold(event: Event) -> None:
+            self.history.fold(event)
+            self._changed()
+
+        return self._line.ask("show", fold, run_id=run_id)
+
+    def end_all(self) -> list[Request]:
+        """Cancel everything that runs in the cloud."""
+        return [self.end_run(sweep.job_run) for sweep in self.state.running if sweep.job_run]
+
+    def _follow(self, do: str, **arguments: object) -> Sweep:
+        sweep = Sweep(self._logs / secrets.token_hex(6))
+
+        def fold(event: Event) -> None:
+            sweep.fold(event)
+            self._line.changed("training")
+
+        def ended(exit_code: int) -> None:
+            sweep.ended, sweep.exit_code, sweep.left = True, exit_code, exit_code == INTERRUPTED
+            self._tell_end(sweep)
+            if not sweep.left:
+                self.list_runs()
+            self._line.changed("training")
+
+        self.state.sweeps.append(sweep)
+        self.state.current = sweep
+        self.state.problem = None
+        sweep.request_id = self._line.ask(do, fold, ended, logs=str(sweep.folder), **arguments).id
+        self._line.changed("training")
+        return sweep
+
+    def _tell_end(self, sweep: Sweep) -> None:
+        if sweep.exit_code == 0:
+            text = f"Best run: {sweep.best}. The gate {sweep.gate} is passed."
+            self._line.told(Notice("Training has ended", text))
+        elif sweep.problem is not None and not sweep.left:
+            self._line.told(Notice("Training has ended", sweep.problem.message, "error"))
+
+    def _fold(self, event: Event) -> None:
+        self.state.fold(event)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._line.changed("training")
+        self._line.changed("history")
