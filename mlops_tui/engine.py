@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import Interrupted, MlopsError, NotInStepError, PlanChangedError
+from mlops_tui.errors import Interrupted, MlopsError, NotInStepError, PlanChangedError, UsageError
 from mlops_tui.events import ErrorCard, Event, Planned, PlanReady, Problem, StepState, StepStatus
 from mlops_tui.steps import Emit, Finding, NotYetKnown, Report, Step
 
@@ -21,11 +21,16 @@ SETTLE_SECONDS = 30.0  # how long a cloud may take until it shows what it was to
 STRENGTH = {"keep": 0, "update": 1, "create": 1, "replace": 2, "remove": 3}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
-    """What was found for each step, in the order of the steps."""
+    """What was found for each step, in the order of the steps. What has been applied counts as kept from then on."""
 
-    findings: Mapping[str, Finding]
+    findings: dict[str, Finding]
+
+    def applied(self, step: str) -> None:
+        """All that was to be made of this step is there."""
+        changes = self.findings[step].changes
+        self.findings[step] = Finding(tuple(replace(change, action="keep", after="") for change in changes))
 
     @property
     def pending(self) -> int:
@@ -83,16 +88,19 @@ class Engine:
         self.emit(PlanReady(pending=plan.pending, kept=plan.kept))
         return plan
 
-    def apply(self, plan: Plan) -> Outcome:
-        """Make exactly that plan true, then look again. What fails stops only what needs it."""
-        for step in self.steps:
-            if plan.findings[step.name].pending:
-                self._tell(step, "waiting")
+    def apply(self, plan: Plan, only: Collection[str] = ()) -> Outcome:
+        """Make exactly that plan true, or just what it says of some steps, then look again.
+
+        What fails stops only what needs it; to apply the same plan again tries that again, and does no more.
+        Raises UsageError, before anything is changed, where one of the steps named lacks what it needs.
+        """
+        self._check_choice(plan, only)
+        chosen = [step for step in self.steps if plan.findings[step.name].pending and (not only or step.name in only)]
+        for step in chosen:
+            self._tell(step, "waiting")
 
         def make_so(step: Step) -> None:
             shown = plan.findings[step.name]
-            if not shown.pending:
-                return
             started = time.monotonic()
             self._tell(step, "running", _summary(shown))
             try:
@@ -105,9 +113,10 @@ class Engine:
                 raise NotInStepError(
                     f"{step.title}: needs what the step {missing.step} finds out, and that found nothing."
                 ) from missing
+            plan.applied(step.name)
             self._tell(step, "done", _past(finding), time.monotonic() - started)
 
-        return self._walk(make_so)
+        return self._walk(make_so, self._order_of(chosen))
 
     def remove(self) -> Outcome:
         """Look at what there is, then take it away, what needs others first.
@@ -135,6 +144,28 @@ class Engine:
         outcome = self._walk(take_away, backwards)
         outcome.errors = {**looked.errors, **outcome.errors}
         return outcome
+
+    def _check_choice(self, plan: Plan, only: Collection[str]) -> None:
+        by_name = {step.name: step for step in self.steps}
+        problems = [f"there is no step {name!r}" for name in only if name not in by_name]
+        for step in [by_name[name] for name in only if name in by_name]:
+            lacking = [need for need in step.needs if need not in only and plan.findings[need].pending]
+            if lacking:
+                problems.append(f"{step.name} needs {', '.join(lacking)}, not applied yet")
+        if problems:
+            raise UsageError(
+                "These steps cannot be applied by themselves.",
+                problems=tuple(problems),
+                hint="Nothing was changed. Apply what they need first, or together with them.",
+            )
+
+    def _order_of(self, steps: Iterable[Step]) -> dict[str, set[str]]:
+        """For each of them those it has to wait for, be it by way of a step that is none of them."""
+        behind: dict[str, set[str]] = {}
+        for step in self.steps:
+            behind[step.name] = {*step.needs}.union(*(behind[need] for need in step.needs))
+        names = {step.name for step in steps}
+        return {name: behind[name] & names for name in names}
 
     def _look(self, step: Step) -> None:
         """Let the session learn what this step knows of what is there."""
@@ -175,9 +206,12 @@ class Engine:
             pause = min(pause * 2, 5.0)
 
     def _walk(self, work: Callable[[Step], None], needs: Mapping[str, set[str]] | None = None) -> Outcome:
-        """Run `work` for each step whose needs are met, side by side. Raises Interrupted once cancelled."""
-        wanted = needs or {step.name: set(step.needs) for step in self.steps}
-        waiting = {step.name: step for step in self.steps}
+        """Run `work` for each step whose needs are met, side by side; `needs` names the steps, where not all are meant.
+
+        Raises Interrupted once cancelled.
+        """
+        wanted = {step.name: set(step.needs) for step in self.steps} if needs is None else needs
+        waiting = {step.name: step for step in self.steps if step.name in wanted}
         finished: set[str] = set()
         outcome = Outcome()
         running: dict[Future[None], Step] = {}

@@ -18,6 +18,7 @@ from mlops_tui.errors import (
     NotFoundError,
     NotInStepError,
     PlanChangedError,
+    UsageError,
 )
 from mlops_tui.events import Action, Change, Event, LogLine, Planned, PlanReady, Problem, StepState
 from mlops_tui.project import Project
@@ -348,3 +349,66 @@ def test_the_numbers_of_a_plan() -> None:
     found = {"a": Finding((Change("keep", "x"), Change("update", "y"))), "b": Finding((Change("create", "z"),))}
     plan = Plan(found)
     assert (plan.pending, plan.kept) == (2, 1)
+
+
+def test_some_steps_of_a_plan_are_applied_and_the_rest_later(there: set[str]) -> None:
+    steps = (Paper("group", there), Paper("kept", there, ("group",)), Paper("job", there, ("kept",)))
+    there.add("kept")
+    bench = Bench(steps)
+    plan = bench.engine.plan()
+    bench.events.clear()
+    assert bench.engine.apply(plan, ["group"]).error is None
+    assert there == {"group", "kept"}
+    assert bench.states("group") == ["waiting", "running", "done"]
+    assert bench.states("job") == []
+    assert (plan.findings["group"].pending, len(plan.findings["job"].pending)) == ((), 1)
+    bench.events.clear()
+    assert bench.engine.apply(plan).error is None
+    assert there == {"group", "kept", "job"}
+    assert bench.states("group") == [], "what is applied is not touched again"
+    assert [step.applied for step in steps] == [1, 0, 1]
+    assert plan.pending == 0
+
+
+@pytest.mark.parametrize(
+    ("only", "told"), [(["job"], "job needs workspace, not applied yet"), (["job", "dance"], "no step 'dance'")]
+)
+def test_steps_without_what_they_need_are_refused_before_anything_changes(
+    there: set[str], only: list[str], told: str
+) -> None:
+    bench = Bench((Paper("group", there), Paper("workspace", there, ("group",)), Paper("job", there, ("workspace",))))
+    plan = bench.engine.plan()
+    bench.events.clear()
+    with pytest.raises(UsageError) as caught:
+        bench.engine.apply(plan, only)
+    assert told in caught.value.raw
+    assert (there, bench.events) == (set(), [])
+
+
+def test_chosen_steps_keep_their_order_even_by_way_of_one_that_is_kept(there: set[str]) -> None:
+    @dataclass
+    class Kept(Paper):
+        def inspect(self, session: Session) -> Finding:
+            return Finding((Change("keep", self.name),))
+
+    def slowly(_: Session) -> None:
+        threading.Event().wait(0.05)
+        assert "last" not in there
+
+    steps = (Paper("first", there, on_apply=slowly), Kept("kept", there, ("first",)), Kept("last", there, ("kept",)))
+    steps[2].inspect = lambda session: Paper.inspect(Paper("last", there), session)  # type: ignore[method-assign]
+    bench = Bench(steps)
+    assert bench.engine.apply(bench.engine.plan(), ["first", "last"]).error is None
+    assert there == {"first", "last"}
+
+
+def test_a_step_that_failed_is_tried_again_and_what_was_made_is_left_alone(there: set[str]) -> None:
+    broken = Paper("broken", there, on_apply=refuse(CloudError("no room")))
+    above, beside = Paper("above", there, ("broken",)), Paper("beside", there)
+    bench = Bench((broken, above, beside))
+    plan = bench.engine.plan()
+    assert list(bench.engine.apply(plan).errors) == ["broken"]
+    broken.on_apply = nothing
+    assert bench.engine.apply(plan).error is None
+    assert there == {"broken", "above", "beside"}
+    assert (above.applied, beside.applied) == (1, 1)
