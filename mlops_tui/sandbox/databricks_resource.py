@@ -13,10 +13,11 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import GROUP, NOT_FINAL, RESOURCE, Operation, ResourceProvider
+from mlops_tui.sandbox.arm import GROUP, NOT_FINAL, RESOURCE, Operation
 from mlops_tui.sandbox.authorization import Authorization
 from mlops_tui.sandbox.long_running import LongRunning
 from mlops_tui.sandbox.resource_groups import ResourceGroups
+from mlops_tui.sandbox.resource_type import ResourceType
 from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def workspace(store: Store) -> Body | None:
     return next((one for one in store.list(RESOURCE) if one["type"] == TYPE), None)
 
 
-class DatabricksWorkspaces(ResourceProvider):
+class DatabricksWorkspaces(ResourceType):
     """Create, read, tag and delete; all writes are long-running."""
+
+    type_name = TYPE
 
     def start(self) -> None:
         running = self.sandbox.find(LongRunning)
@@ -45,58 +48,35 @@ class DatabricksWorkspaces(ResourceProvider):
         running.ends(DELETE, self._delete_now)
 
     def operations(self) -> list[Operation]:
-        group = "/subscriptions/{subscription}/resourceGroups/{group}"
-        one = f"{group}/providers/{TYPE}/{{name}}"
         return [
-            self.does("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", f"{TYPE}/read", self.list_all),
-            self.does("GET", f"{group}/providers/{TYPE}", f"{TYPE}/read", self.list_in_group),
-            self.does("GET", one, f"{TYPE}/read", self.show),
-            self.does("HEAD", one, f"{TYPE}/read", self.exists),
-            self.does("PUT", one, f"{TYPE}/write", self.put),
-            self.does("PATCH", one, f"{TYPE}/write", self.patch),
-            self.does("DELETE", one, f"{TYPE}/delete", self.delete),
+            *self.lists(),
+            self.on_one("GET", self.show),
+            self.on_one("HEAD", self.exists),
+            self.on_one("PUT", self.put),
+            self.on_one("PATCH", self.patch),
+            self.on_one("DELETE", self.delete),
         ]
 
-    def list_all(self, call: Call) -> Body:
-        return {"value": [one for one in self.store.list(RESOURCE) if one["type"] == TYPE]}
-
-    def list_in_group(self, call: Call) -> Body:
-        prefix = self.group(call)["id"].lower() + "/"
-        return {"value": [one for one in self.store.list(RESOURCE, prefix) if one["type"] == TYPE]}
-
-    def _find(self, call: Call) -> Body:
-        group, name = self.group(call), call.params["name"]
-        found = self.store.get(RESOURCE, f"{group['id']}/providers/{TYPE}/{name}".lower())
-        if found is None:
-            message = (
-                f"The Resource '{TYPE}/{name}' under resource group '{group['name']}' was not found. For more details "
-                "please go to https://aka.ms/ARMResourceNotFoundFix"
-            )
-            raise self.dialect.error(404, "ResourceNotFound", message)
-        return found
-
     def show(self, call: Call) -> Response:
-        found = self._find(call)
+        found = self.found(call)
         return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
-
-    def exists(self, call: Call) -> Response:
-        return empty(204 if self.store.get(RESOURCE, call.path.lower()) else 404)
 
     def put(self, call: Call) -> Response:
         """201 for a new workspace, 200 for a change of the existing one; poll Azure-AsyncOperation."""
-        group, name, wanted = self.group(call), call.params["name"], call.json()
+        self.group(call)
+        wanted = call.json()
         self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        self._check_name(name)
+        self._check_name(call.params["name"])
         location = self.sandbox.find(ResourceGroups).check_location(
             wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
         )
         sku = self._sku(wanted)
         with self.store.transaction():
-            kept = self.store.get(RESOURCE, f"{group['id']}/providers/{TYPE}/{name}".lower())
+            kept = self.store.get(RESOURCE, self.id_of(call).lower())
             if kept is not None:
                 return self._change(call, kept, location, sku, wanted)
             self._check_room()
-            made = self._new(call, group, location, sku, wanted)
+            made = self._new(call, location, sku, wanted)
             self._claim_managed_group(made)
             self.store.put(RESOURCE, made["id"].lower(), made)
             return self._accepted(call, made, CREATE, 201)
@@ -131,7 +111,7 @@ class DatabricksWorkspaces(ResourceProvider):
             )
             raise self.dialect.error(409, "QuotaExceeded", message)
 
-    def _new(self, call: Call, group: Body, location: str, sku: str, wanted: Body) -> Body:
+    def _new(self, call: Call, location: str, sku: str, wanted: Body) -> Body:
         number = self.store.next_number("databricks-workspace", FIRST_ID)
         asked = wanted.get("properties") or {}
         caller = {"oid": call.caller.object_id, "puid": None, "applicationId": call.caller.app_id or None}
@@ -150,7 +130,7 @@ class DatabricksWorkspaces(ResourceProvider):
             "workspaceUrl": self.sandbox.origin.removeprefix("https://"),
         }
         return {
-            "id": f"{group['id']}/providers/{TYPE}/{call.params['name']}",
+            "id": self.id_of(call),
             "name": call.params["name"],
             "type": TYPE,
             "location": location,
@@ -189,13 +169,7 @@ class DatabricksWorkspaces(ResourceProvider):
 
     def _change(self, call: Call, kept: Body, location: str, sku: str, wanted: Body) -> Response:
         """SKU, tags and network access can change; place and managed resource group cannot."""
-        if kept["location"] != location:
-            message = (
-                f"The resource '{kept['name']}' already exists in location '{kept['location']}' in resource group "
-                f"'{call.params['group']}'. A resource with the same name cannot be created in location '{location}'. "
-                "Please select a new resource name."
-            )
-            raise self.dialect.error(409, "InvalidResourceLocation", message)
+        self.check_location(kept, location, call.params["group"])
         asked = wanted.get("properties") or {}
         managed = asked.get("managedResourceGroupId")
         if managed and managed.lower() != str(kept["properties"]["managedResourceGroupId"]).lower():
@@ -221,7 +195,7 @@ class DatabricksWorkspaces(ResourceProvider):
     def patch(self, call: Call) -> Response:
         """Tags."""
         with self.store.transaction():
-            kept = self._find(call)
+            kept = self.found(call)
             self._check_idle(kept)
             kept["tags"] = call.json().get("tags", kept["tags"])
             kept["properties"]["provisioningState"] = "Updating"
@@ -234,7 +208,7 @@ class DatabricksWorkspaces(ResourceProvider):
             return empty(204)
         running = self.sandbox.find(LongRunning)
         with self.store.transaction():
-            kept = self._find(call)
+            kept = self.found(call)
             self._check_idle(kept)
             kept["properties"]["provisioningState"] = "Deleting"
             self.store.put(RESOURCE, kept["id"].lower(), kept)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import RESOURCE, Operation, ResourceProvider
+from mlops_tui.sandbox.arm import RESOURCE, Operation
 from mlops_tui.sandbox.resource_groups import ResourceGroups
+from mlops_tui.sandbox.resource_type import ResourceType
 from mlops_tui.sandbox.subscriptions import Subscriptions
 from mlops_tui.sandbox.vault_contents import VaultContents
 
@@ -32,41 +33,22 @@ def vault_named(store: Store, name: str) -> Body | None:
     return next((one for one in store.list(RESOURCE) if one["type"] == TYPE and one["name"].lower() == wanted), None)
 
 
-class KeyVaults(ResourceProvider):
+class KeyVaults(ResourceType):
     """Create, read, tag and delete. A deleted vault is gone at once: it cannot be recovered, and its name is free."""
 
+    type_name = TYPE
+
     def operations(self) -> list[Operation]:
-        group = "/subscriptions/{subscription}/resourceGroups/{group}"
-        one = f"{group}/providers/{TYPE}/{{name}}"
         return [
-            self.does("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", f"{TYPE}/read", self.list_all),
-            self.does("GET", f"{group}/providers/{TYPE}", f"{TYPE}/read", self.list_in_group),
-            self.does("GET", one, f"{TYPE}/read", self.show),
-            self.does("PUT", one, f"{TYPE}/write", self.put),
-            self.does("DELETE", one, f"{TYPE}/delete", self.delete),
+            *self.lists(),
+            self.on_one("GET", self.found),
+            self.on_one("PUT", self.put),
+            self.on_one("DELETE", self.delete),
         ]
-
-    def list_all(self, call: Call) -> Body:
-        return {"value": [one for one in self.store.list(RESOURCE) if one["type"] == TYPE]}
-
-    def list_in_group(self, call: Call) -> Body:
-        prefix = self.group(call)["id"].lower() + "/"
-        return {"value": [one for one in self.store.list(RESOURCE, prefix) if one["type"] == TYPE]}
-
-    def show(self, call: Call) -> Body:
-        group, name = self.group(call), call.params["name"]
-        found = self.store.get(RESOURCE, _id(group, name).lower())
-        if found is None:
-            message = (
-                f"The Resource '{TYPE}/{name}' under resource group '{group['name']}' was not found. For more details "
-                "please go to https://aka.ms/ARMResourceNotFoundFix"
-            )
-            raise self.dialect.error(404, "ResourceNotFound", message)
-        return found
 
     def put(self, call: Call) -> Response:
         """201 for a new vault, whose address is being registered until it is asked for again; 200 for a change."""
-        group, name, wanted = self.group(call), call.params["name"], call.json()
+        own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
         self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
         self._check_name(name)
         location = self.sandbox.find(ResourceGroups).check_location(
@@ -75,11 +57,11 @@ class KeyVaults(ResourceProvider):
         properties = self._properties(wanted.get("properties") or {})
         with self.store.transaction():
             there = vault_named(self.store, name)
-            if there and there["id"].lower() != _id(group, name).lower():
+            if there and there["id"].lower() != own_id.lower():
                 raise self._taken(name)
-            if there and there["location"] != location:
-                raise self._elsewhere(there, location, group)
-            fixed = there or {"id": _id(group, name), "name": name, "type": TYPE, "location": location}
+            if there:
+                self.check_location(there, location, call.params["group"])
+            fixed = there or {"id": own_id, "name": name, "type": TYPE, "location": location}
             made: Body = fixed | {
                 "tags": wanted.get("tags") or {},
                 "properties": properties | {"vaultUri": self.uri(fixed["name"])},
@@ -138,18 +120,10 @@ class KeyVaults(ResourceProvider):
         )
         return self.dialect.error(409, "VaultAlreadyExists", message)
 
-    def _elsewhere(self, there: Body, location: str, group: Body) -> Exception:
-        message = (
-            f"The resource '{there['name']}' already exists in location '{there['location']}' in resource group "
-            f"'{group['name']}'. A resource with the same name cannot be created in location '{location}'. Please "
-            "select a new resource name."
-        )
-        return self.dialect.error(409, "InvalidResourceLocation", message)
-
     def delete(self, call: Call) -> Response:
         """200 and 204 for one that is not there; its secrets go with it."""
         with self.store.transaction():
-            found = self.store.get(RESOURCE, _id(self.group(call), call.params["name"]).lower())
+            found = self.store.get(RESOURCE, self.id_of(call).lower())
             if found is None:
                 return empty(204)
             self.sandbox.find(ResourceGroups).discard(found)
@@ -158,7 +132,3 @@ class KeyVaults(ResourceProvider):
     def removed(self, resource: Body) -> None:
         if resource["type"] == TYPE:
             VaultContents(self.sandbox).forget(resource["name"])
-
-
-def _id(group: Body, name: str) -> str:
-    return f"{group['id']}/providers/{TYPE}/{name}"
