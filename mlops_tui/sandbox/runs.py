@@ -139,8 +139,12 @@ class Runs(Service):
         return run_id
 
     def cancel(self, call: Call) -> Body:
-        run, _ = self.queries.find(call, "CAN_MANAGE_RUN")
-        self.scheduler.halt(run["run_id"], "CANCELED")
+        """A job's run, or one task or iteration of it: then the others go on."""
+        run, attempt = self.queries.find(call, "CAN_MANAGE_RUN")
+        if attempt:
+            self.scheduler.halt_attempt(run["run_id"], attempt["run_id"])
+        else:
+            self.scheduler.halt(run["run_id"], "CANCELED")
         return {}
 
     def cancel_all(self, call: Call) -> Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.sandbox import run_states
@@ -128,9 +128,9 @@ class Scheduler:
     def _cancel_if_halted(self, run_id: int, launched: list[Body]) -> None:
         """A run that was halted after it was decided what to launch, and before that was there to be cancelled."""
         run = self.load(run_id) if launched else None
-        if run and run["stop"]:
-            for attempt in launched:
-                self.execution.cancel(run_id, attempt["run_id"], run_states.CANCELED)
+        if run:
+            halted = {each["run_id"] for each in run["attempts"] if run["stop"] or each.get("stop")}
+            self._cancel_launched(run_id, [each for each in launched if each["run_id"] in halted])
 
     def halt(self, run_id: int, why: str) -> None:
         """End a run: `why` is CANCELED or TIMEDOUT. Returns at once; one that is over stays as it is."""
@@ -141,9 +141,25 @@ class Scheduler:
             run["stop"] = run["stop"] or why
             self._save(run)
         self.advance(run_id)
-        for attempt in run["attempts"]:
+        self._cancel_launched(run_id, run["attempts"])
+
+    def _cancel_launched(self, run_id: int, attempts: Iterable[Body]) -> None:
+        for attempt in attempts:
             if attempt["life"] in ("PENDING", "RUNNING"):
                 self.execution.cancel(run_id, attempt["run_id"], run_states.CANCELED)
+
+    def halt_attempt(self, run_id: int, attempt_id: int) -> None:
+        """End one task, with its iterations where it has any, or one iteration; nothing where it is over."""
+        with self._lock:
+            run = self.load(run_id)
+            if run is None:
+                return
+            halted = [each for each in run["attempts"] if attempt_id in (each["run_id"], each["of"])]
+            for attempt in [each for each in halted if not is_over(each)]:
+                attempt["stop"] = True
+            self._save(run)
+        self.advance(run_id)
+        self._cancel_launched(run_id, [each for each in halted if each.get("stop")])
 
     def repair(self, run_id: int, keys: set[str], changes: Body) -> int:
         """Run tasks of a run that is over again, with what is downstream and failed; the repair's id."""

@@ -86,7 +86,7 @@ def settle(run: Body, now: int, new_id: NewId, workspace_id: int) -> list[Body]:
 def _move(run: Body, attempt: Body, now: int, new_id: NewId, workspace_id: int, launches: list[Body]) -> bool:
     spec = spec_of(run, attempt)
     if attempt["life"] == "BLOCKED":
-        if run["stop"]:
+        if _halted(run, attempt):
             end(attempt, run_states.CANCELED, now)
             return True
         verdict = may_begin(spec, latest(run))
@@ -100,7 +100,7 @@ def _move(run: Body, attempt: Body, now: int, new_id: NewId, workspace_id: int, 
             _launch(attempt, now, launches)
         return True
     if attempt["life"] == "WAITING_FOR_RETRY":
-        if run["stop"]:
+        if _halted(run, attempt):
             end(attempt, run_states.CANCELED, now)
         elif now >= attempt["not_before"]:
             _launch(attempt, now, launches)
@@ -160,20 +160,24 @@ def _turn_loop(run: Body, loop: Body, spec: Body, now: int, new_id: NewId, launc
     current = iterations(run, loop)
     begun = {each["index"] for each in current}
     free = (nested.get("concurrency") or 1) - len([each for each in current if not is_over(each)])
-    waiting = [] if run["stop"] else [index for index in range(len(loop["inputs"])) if index not in begun]
+    waiting = [] if _halted(run, loop) else [index for index in range(len(loop["inputs"])) if index not in begun]
     for index in waiting[: max(free, 0)]:
         fields = {"of": loop["run_id"], "index": index, "input": loop["inputs"][index]}
         _launch(new_attempt(run, nested["task"]["task_key"], new_id(), now, **fields), now, launches)
     if waiting or not all(is_over(each) for each in current):
         return False
-    end(loop, _loop_ending(run, current), now)
+    end(loop, run_states.CANCELED if _halted(run, loop) else _loop_ending(current), now)
     return True
 
 
-def _loop_ending(run: Body, current: list[Body]) -> Ending:
+def _halted(run: Body, attempt: Body) -> bool:
+    """Somebody has asked for the end of the run, or of this attempt alone."""
+    return bool(run["stop"] or attempt.get("stop"))
+
+
+def _loop_ending(current: list[Body]) -> Ending:
+    """A cancelled iteration counts as one that failed."""
     bad = [each for each in current if not succeeded(each)]
-    if run["stop"]:
-        return run_states.CANCELED
     if not bad:
         return run_states.SUCCESS
     first = bad[0]["message"][:ERROR_LENGTH]
@@ -187,7 +191,8 @@ def _retry(run: Body, now: int, new_id: NewId) -> bool:
     current: list[Body] = list(latest(run).values())
     for loop in [each for each in current if "inputs" in each and not is_over(each)]:
         current += iterations(run, loop)
-    again = [each for each in current if is_over(each) and _may_retry(spec_of(run, each), each)]
+    ended = [each for each in current if is_over(each) and not each.get("stop")]
+    again = [each for each in ended if _may_retry(spec_of(run, each), each)]
     for attempt in again:
         pause = spec_of(run, attempt).get("min_retry_interval_millis") or 0
         kept = {name: attempt[name] for name in ("of", "index", "input")}
