@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlops_tui.events import Event, LogLine, from_json
+from mlops_tui.events import Event, LogLine, SignInsFound, from_json
 from mlops_tui.spool import LEVELS, log_file
 from mlops_tui.tui.connection import OnEvent, Request
 
@@ -37,6 +37,8 @@ class Replay:
     closed: bool = False
 
     def __post_init__(self) -> None:
+        # The opening asks by itself, which is nothing to most stories.
+        self.answers = {"sign_ins": [Answer([SignInsFound(sign_ins=())])], **self.answers}
         self._ids = itertools.count(1)
         self._given: dict[str, int] = {}
         self._open: list[tuple[Request, Answer]] = []
