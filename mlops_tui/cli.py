@@ -18,6 +18,7 @@ COMMANDS = {
     "setup": ("pipeline:setup", "Make the cloud match the project; --plan only looks."),
     "train": ("pipeline:train", "Launch a sweep of runs, follow them live, compare them."),
     "runs": ("pipeline:runs", "List training runs with their metrics."),
+    "show": ("pipeline:show", "Show one training run: what it used, what it made."),
     "logs": ("pipeline:logs", "Show what a run has printed; --follow stays with it."),
     "cancel": ("pipeline:cancel", "End a training run before its time."),
     "down": ("pipeline:down", "Remove what setup has made."),

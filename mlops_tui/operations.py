@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tui import __version__
 from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
 from mlops_tui.errors import Interrupted, MlopsError, UsageError
-from mlops_tui.events import CommandFinished, CommandStarted, Event, LogLine, Problem, RunsListed
+from mlops_tui.events import (
+    ChoicesRead,
+    CommandFinished,
+    CommandStarted,
+    Event,
+    JobRunsFound,
+    LogLine,
+    Problem,
+    RunsListed,
+)
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -33,18 +42,29 @@ class Sweep:
 
 def setup(session: Session, emit: Emit, *, plan_only: bool = False, confirm: Confirm | None = None) -> str:
     """Plan, and unless told otherwise apply just that plan."""
-    from mlops_tui.setup import steps
-
-    engine = Engine(steps(), session, emit)
-    plan = engine.plan()
+    found = plan(session, emit)
     if plan_only:
         return "Nothing was changed."
-    if not plan.pending:
-        return "Nothing to do."
-    if confirm is not None and not confirm(plan):
+    if found.pending and confirm is not None and not confirm(found):
         raise Interrupted("Not applied.", hint="Nothing was changed.")
-    _raise_first(engine.apply(plan))
-    return "Everything is set up."
+    return apply(session, emit, found)
+
+
+def plan(session: Session, emit: Emit) -> Plan:
+    """Look at everything that setup makes."""
+    from mlops_tui.setup import steps
+
+    return Engine(steps(), session, emit).plan()
+
+
+def apply(session: Session, emit: Emit, plan: Plan, only: Collection[str] = ()) -> str:
+    """Make true what the plan of this session says, of some steps or of all; what it says counts as kept then."""
+    from mlops_tui.setup import steps
+
+    if not plan.pending and not only:
+        return "Nothing to do."
+    _raise_first(Engine(steps(), session, emit).apply(plan, only))
+    return f"{plan.pending} changes of the plan are left." if plan.pending else "Everything is set up."
 
 
 def teardown(session: Session, emit: Emit) -> str:
@@ -81,6 +101,37 @@ def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) ->
     return ""
 
 
+def list_job_runs(session: Session, emit: Emit, limit: int = 20) -> str:
+    """The project's sweeps, newest first: none where its job is not made yet."""
+    from mlops_tui import training
+    from mlops_tui.setup import train_job
+
+    _look(session, emit, "databricks-workspace")
+    job = train_job.find(session)
+    emit(JobRunsFound(job_runs=training.list_job_runs(session, job.id, limit) if job else ()))
+    return ""
+
+
+def describe_run(session: Session, emit: Emit, run_id: str) -> str:
+    """A tracked run by MLflow's id. Raises NotFoundError."""
+    from mlops_tui import training
+
+    _look(session, emit, "databricks-workspace")
+    emit(training.describe(session, run_id, emit))
+    return ""
+
+
+def list_choices(session: Session, emit: Emit, setting: str) -> str:
+    """What the cloud offers for a setting. Raises UsageError where there is no list, or none before a step is done."""
+    from mlops_tui import choices
+
+    offer = choices.offer_of(setting)
+    if offer.step:
+        _look(session, emit, offer.step)
+    emit(ChoicesRead(setting=setting, choices=offer.read(session)))
+    return ""
+
+
 def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
     from mlops_tui import training
 
@@ -89,12 +140,12 @@ def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
     return ""
 
 
-def cancel_run(session: Session, emit: Emit, run: str) -> str:
+def cancel_run(session: Session, emit: Emit, run: str, only: str = "") -> str:
+    """End a job run, or `only` the run of that name in it."""
     from mlops_tui import training
 
     _look(session, emit, "databricks-workspace")
-    training.cancel(session, run, emit)
-    return "Cancelled."
+    return training.cancel(session, run, emit, only)
 
 
 def perform(command: str, session: Session, work: Work, show: Emit) -> int:

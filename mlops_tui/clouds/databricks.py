@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from mlops_tui import __version__
+from mlops_tui.clouds.databricks_artifacts import Artifacts
 from mlops_tui.clouds.databricks_clusters import Clusters
 from mlops_tui.clouds.databricks_experiments import Experiments
 from mlops_tui.clouds.databricks_files import Files
@@ -40,6 +41,7 @@ class Databricks:
         self.runs = Runs(self)
         self.files = Files(self)
         self.experiments = Experiments(self)
+        self.artifacts = Artifacts(self)
 
     @property
     def client(self) -> WorkspaceClient:

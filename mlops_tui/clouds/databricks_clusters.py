@@ -9,7 +9,7 @@ from mlops_tui.clouds.databricks_errors import made_once, speaking_of
 from mlops_tui.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from databricks.sdk.service.compute import ClusterEvent
+    from databricks.sdk.service.compute import ClusterEvent, NodeType
 
     from mlops_tui.clouds.databricks import Databricks
 
@@ -97,6 +97,16 @@ class Offer:
     node_types: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A node type; Databricks counts cores in fractions."""
+
+    id: str
+    cores: float
+    memory_mb: int
+    gpus: int
+
+
 class Clusters:
     """The all-purpose clusters of one workspace."""
 
@@ -105,16 +115,16 @@ class Clusters:
 
     def named(self, name: str) -> list[Cluster]:
         """All of exactly that name, oldest first; names need not be unique. Clusters of job runs are left out."""
+        return [cluster for cluster in self.all() if cluster.name == name]
+
+    def all(self) -> list[Cluster]:
+        """Those that people have made, oldest first."""
         from databricks.sdk.service.compute import ClusterSource, ListClustersFilterBy
 
         people_made = ListClustersFilterBy(cluster_sources=[ClusterSource.API, ClusterSource.UI])
         with speaking_of("the clusters"):
             listed = list(self._databricks.client.clusters.list(filter_by=people_made))
-        found = [
-            _cluster(details.as_dict())
-            for details in listed
-            if details.cluster_name == name and details.cluster_source is not ClusterSource.JOB
-        ]
+        found = [_cluster(details.as_dict()) for details in listed if details.cluster_source is not ClusterSource.JOB]
         return sorted(found, key=lambda cluster: (cluster.created, cluster.id))
 
     def spec(self, cluster_id: str) -> Spec:
@@ -143,11 +153,20 @@ class Clusters:
         with speaking_of("the runtimes and node types of the workspace"):
             versions = client.clusters.spark_versions().versions or []
             nodes = client.clusters.list_node_types().node_types or []
-        usable = [node for node in nodes if not (node.node_info and node.node_info.status)]
         return Offer(
             {str(version.key): str(version.name) for version in versions},
-            {node.node_type_id: node.description for node in usable},
+            {node.node_type_id: node.description for node in _usable(nodes)},
         )
+
+    def machines(self) -> list[Machine]:
+        """Node types that a new cluster can have; without those that are on their way out."""
+        with speaking_of("the node types of the workspace"):
+            nodes = self._databricks.client.clusters.list_node_types().node_types or []
+        return [
+            Machine(node.node_type_id, node.num_cores, node.memory_mb, node.num_gpus or 0)
+            for node in _usable(nodes)
+            if not node.is_deprecated
+        ]
 
     def create(self, spec: Spec) -> str:
         """Its id; the platform starts it at once.
@@ -214,6 +233,11 @@ class Clusters:
     def _ask(self, method: str, path: str, body: Spec | None = None, query: Spec | None = None) -> Spec:
         answer = self._databricks.client.api_client.do(method, f"/api/{path}", body=body, query=query)
         return answer if isinstance(answer, dict) else {}
+
+
+def _usable(nodes: list[NodeType]) -> list[NodeType]:
+    """Without what the region or the subscription lacks."""
+    return [node for node in nodes if not (node.node_info and node.node_info.status)]
 
 
 def _cluster(details: Spec) -> Cluster:

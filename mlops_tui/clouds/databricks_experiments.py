@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.databricks_errors import speaking_of
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from mlops_tui.clouds.databricks import Databricks
 
-PAGE = 200
+PAGE = 1000  # runs in one answer
+OF_A_BUILD = 200  # more than a sweep can have
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,14 @@ class TrackedRun:
     tags: dict[str, str]
     started: float
     seconds: float | None
+    model_ids: tuple[str, ...] = ()  # logged models (MLflow 3); read with one run alone
 
 
 class Experiments:
     def __init__(self, databricks: Databricks) -> None:
         self._databricks = databricks
 
-    def runs(self, experiment: str, tags: dict[str, str], limit: int = PAGE) -> tuple[TrackedRun, ...]:
+    def runs(self, experiment: str, tags: dict[str, str], limit: int = OF_A_BUILD) -> tuple[TrackedRun, ...]:
         """Runs of an experiment (by its workspace path) that carry all these tags, newest first.
 
         Empty where there is no such experiment yet.
@@ -64,11 +67,22 @@ class Experiments:
 
     def get(self, run_id: str) -> TrackedRun:
         """Raises NotFoundError."""
-        with speaking_of(f"the tracked run {run_id}"):
-            run = self._databricks.client.experiments.get_run(run_id).run
-        if run is None:
+        from databricks.sdk.service import ml
+
+        with speaking_of(f"the tracked run {run_id}"):  # the SDK's own call drops the run's outputs
+            query = {"run_id": run_id}
+            answer = self._databricks.client.api_client.do("GET", "/api/2.0/mlflow/runs/get", query=query)
+        run = answer.get("run") if isinstance(answer, dict) else None
+        if not run:
             raise NotFoundError(f"There is no tracked run {run_id}.")
-        return _tracked(run)
+        models = (run.get("outputs") or {}).get("model_outputs") or []
+        return replace(_tracked(ml.Run.from_dict(run)), model_ids=tuple(str(one["model_id"]) for one in models))
+
+    def names(self, limit: int) -> tuple[str, ...]:
+        """Workspace paths of the experiments that the caller may read, sorted; `limit` at most."""
+        with speaking_of("the experiments"):
+            listed = self._databricks.client.experiments.list_experiments(max_results=limit)
+            return tuple(sorted(one.name or "" for one in itertools.islice(listed, limit)))
 
 
 def _quoted(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ class RunInfo:
     seconds: float | None  # of work, without waiting for a cluster, where the platform tells it; once ended
     task_run_ids: tuple[int, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()  # of the job run
+    started: float | None = None  # seconds since 1970
 
     @property
     def ended(self) -> bool:
@@ -52,8 +54,7 @@ class Runs:
         with speaking_of(f"the job run {run_id}"):
             run = self._databricks.client.jobs.get_run(run_id)
         tasks = tuple(task.run_id for task in run.tasks or [] if task.run_id)
-        given = tuple((item.name or "", item.value or item.default or "") for item in run.job_parameters or [])
-        return _info(run, run.run_name or "", tasks, given)
+        return _info(run, run.run_name or "", tasks, _given(run))
 
     def iterations(self, task_run_id: int) -> tuple[RunInfo, ...]:
         """The iterations of a for-each task's run that have begun so far, named by their parameter run_name."""
@@ -78,7 +79,16 @@ class Runs:
             runs = list(self._databricks.client.jobs.list_runs(job_id=job_id, active_only=True))
         return tuple(_info(run, run.run_name or "") for run in runs)
 
+    def of_job(self, job_id: int, limit: int) -> tuple[RunInfo, ...]:
+        """With their parameters, newest first; the platform remembers 60 days."""
+        with speaking_of(f"the runs of job {job_id}"):
+            listed = self._databricks.client.jobs.list_runs(job_id=job_id, limit=min(limit, PAGE))
+            return tuple(
+                _info(run, run.run_name or "", parameters=_given(run)) for run in itertools.islice(listed, limit)
+            )
 
+
+PAGE = 24  # runs in one answer, at most
 ENDED: dict[str, RunStatus] = {"SUCCESS": "succeeded", "CANCELED": "canceled", "UPSTREAM_CANCELED": "canceled"}
 
 
@@ -94,7 +104,12 @@ def _info(
     if run.start_time and run.end_time:
         seconds = (run.execution_duration or max(run.end_time - run.start_time, 0)) / 1000
     status, message = _status(run)
-    return RunInfo(run.run_id, name, status, message, run.run_page_url or "", seconds, tasks, parameters)
+    started = run.start_time / 1000 if run.start_time else None
+    return RunInfo(run.run_id, name, status, message, run.run_page_url or "", seconds, tasks, parameters, started)
+
+
+def _given(run: jobs.Run | jobs.BaseRun) -> tuple[tuple[str, str], ...]:
+    return tuple((item.name or "", item.value or item.default or "") for item in run.job_parameters or [])
 
 
 def _status(run: Any) -> tuple[RunStatus, str]:

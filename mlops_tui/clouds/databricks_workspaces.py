@@ -26,6 +26,11 @@ class DatabricksWorkspace:
     managed_group_id: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def group(self) -> str:
+        """The resource group that it is in."""
+        return self.id.split("/")[4]
+
 
 @dataclass(frozen=True)
 class WorkspaceSpec:
@@ -54,9 +59,13 @@ class DatabricksWorkspaces:
 
     def find(self, subscription_id: str, host: str) -> DatabricksWorkspace | None:
         """The one of this subscription that answers at `host`; None where it is somebody else's."""
+        return next((one for one in self.list(subscription_id) if one.host.lower() == host.lower()), None)
+
+    def list(self, subscription_id: str) -> tuple[DatabricksWorkspace, ...]:
+        """Those that the caller may see."""
         with speaking_of("the list of Databricks workspaces"):
-            found = [_workspace(one) for one in self._arm.databricks(subscription_id).workspaces.list_by_subscription()]
-        return next((one for one in found if one.host.lower() == host.lower()), None)
+            found = self._arm.databricks(subscription_id).workspaces.list_by_subscription()
+            return tuple(_workspace(one) for one in found)
 
     def create(self, subscription_id: str, group: str, spec: WorkspaceSpec) -> LongOperation[DatabricksWorkspace]:
         """Makes it, or changes the tier of the one there is; some three minutes."""

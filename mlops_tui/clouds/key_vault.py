@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tui import redaction
 from mlops_tui.clouds.rest import Entity, Rest
@@ -33,6 +33,12 @@ class Vault:
     name: str
     uri: str  # where its secrets are, without a trailing slash
     uses_roles: bool  # else access policies of its own say who may do what
+    location: str = ""
+
+    @property
+    def group(self) -> str:
+        """The resource group that it is in."""
+        return self.id.split("/")[4]
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,14 @@ class KeyVaults:
                 found = self._arm.resources(subscription_id).resources.get_by_id(vault_id, api_version=VAULTS_VERSION)
         except NotFoundError:
             return None
-        properties = dict(found.properties or {})
-        uri = str(properties["vaultUri"]).rstrip("/")
-        return Vault(found.id or vault_id, found.name or name, uri, properties.get("enableRbacAuthorization") is True)
+        return _vault(found.id or vault_id, found.name or name, found.location or "", dict(found.properties or {}))
+
+    def list(self, subscription_id: str) -> tuple[Vault, ...]:
+        """Those that the caller may see."""
+        path = f"/subscriptions/{subscription_id}/providers/Microsoft.KeyVault/vaults"
+        with speaking_of("the list of key vaults"):
+            found = self._arm.list(subscription_id, path, VAULTS_VERSION)
+        return tuple(_vault(one["id"], one["name"], one.get("location", ""), one["properties"]) for one in found)
 
     def secrets(self, vault: Vault) -> VaultSecrets:
         return VaultSecrets(vault, self._open_rest(vault.uri), self._arm.identity.caller().object_id)
@@ -137,6 +148,11 @@ class VaultSecrets:
             else:
                 raise not_an_officer(self._vault, self._caller_id, raw=error.raw, code=error.code) from error
             raise ForbiddenError(error.message, hint=hint, link=LINK, raw=error.raw, code=error.code) from error
+
+
+def _vault(vault_id: str, name: str, location: str, properties: Mapping[str, Any]) -> Vault:
+    uri = str(properties["vaultUri"]).rstrip("/")
+    return Vault(vault_id, name, uri, properties.get("enableRbacAuthorization") is True, location)
 
 
 def not_an_officer(vault: Vault, caller_id: str, *, raw: str = "", code: str = "") -> ForbiddenError:

@@ -19,6 +19,12 @@ class ResourceGroup:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Resource:
+    name: str
+    location: str
+
+
 class ResourceGroups:
     """Azure Resource Manager, Microsoft.Resources/resourceGroups."""
 
@@ -32,6 +38,22 @@ class ResourceGroups:
                 return _group(self._arm.resources(subscription_id).resource_groups.get(name))
         except NotFoundError:
             return None
+
+    def list(self, subscription_id: str) -> tuple[ResourceGroup, ...]:
+        """Those that the caller may see; without the ones that a service manages for itself."""
+        with speaking_of("the list of resource groups"):
+            found = list(self._arm.resources(subscription_id).resource_groups.list())
+        return tuple(_group(one) for one in found if not one.managed_by)
+
+    def resources(self, subscription_id: str, group: str, kind: str) -> tuple[Resource, ...]:
+        """Of one type ("Microsoft.…/workspaces") in a group; none where there is no such group."""
+        try:
+            with speaking_of(f"the resources in {group}"):
+                resources = self._arm.resources(subscription_id).resources
+                found = list(resources.list_by_resource_group(group, filter=f"resourceType eq '{kind}'"))
+        except NotFoundError:
+            return ()
+        return tuple(Resource(one.name or "", one.location or "") for one in found)
 
     def create(self, subscription_id: str, name: str, location: str, tags: dict[str, str]) -> ResourceGroup:
         """Makes it, or leaves it as it is where it is in that region."""

@@ -23,6 +23,12 @@ class RoleAssignment:
     principal_id: str
 
 
+@dataclass(frozen=True)
+class RoleDefinition:
+    name: str  # "Contributor"
+    description: str
+
+
 class Roles:
     """Azure Resource Manager, Microsoft.Authorization 2022-04-01."""
 
@@ -49,6 +55,20 @@ class Roles:
             )
         with self._lock:
             return self._definitions.setdefault((subscription_id, role), str(found[0]))
+
+    def definitions(self, subscription_id: str, action: str) -> tuple[RoleDefinition, ...]:
+        """Roles that can be given in the subscription and that grant the action."""
+        scope = f"/subscriptions/{subscription_id}"
+        with speaking_of("the list of roles"):
+            found = list(self._arm.authorization(subscription_id).role_definitions.list(scope))
+        return tuple(
+            RoleDefinition(one.role_name or "", one.description or "")
+            for one in found
+            if any(
+                _covered(action, each.actions or []) and not _covered(action, each.not_actions or [])
+                for each in one.permissions or []
+            )
+        )
 
     def find(self, subscription_id: str, scope: str, principal_id: str, role: str) -> RoleAssignment | None:
         """The assignment at exactly that scope, whoever made it: one that is inherited is a wider right."""

@@ -35,6 +35,13 @@ class Usage:
         return self.limit - self.used
 
 
+@dataclass(frozen=True)
+class Region:
+    name: str  # "westeurope"
+    label: str  # "West Europe"
+    geography: str  # "Europe"; empty where it is not told
+
+
 class Subscriptions:
     """Azure Resource Manager, Microsoft.Resources/subscriptions and what hangs on them."""
 
@@ -64,6 +71,26 @@ class Subscriptions:
         """Asks for it; it takes some minutes until `provider_state` says "Registered"."""
         with speaking_of(f"the resource provider {namespace}"):
             self._arm.resources(subscription_id).providers.register(namespace)
+
+    def locations(self, subscription_id: str) -> tuple[Region, ...]:
+        """Regions of the subscription that are places, not groups of places."""
+        with speaking_of("the list of regions"):
+            found = list(self._arm.subscriptions().subscriptions.list_locations(subscription_id))
+        return tuple(
+            Region(
+                one.name or "",
+                one.display_name or one.name or "",
+                (one.metadata.geography_group if one.metadata else None) or "",
+            )
+            for one in found
+            if one.metadata is None or _text(one.metadata.region_type) in ("", "Physical")
+        )
+
+    def locations_of(self, subscription_id: str, namespace: str, kind: str) -> tuple[str, ...]:
+        """Where a resource provider has a type of resource ("West Europe"); empty where that is not told."""
+        with speaking_of(f"the resource provider {namespace}"):
+            types = self._arm.resources(subscription_id).providers.get(namespace).resource_types or []
+        return next((tuple(one.locations or ()) for one in types if one.resource_type == kind), ())
 
     def usages(self, subscription_id: str, location: str) -> dict[str, Usage]:
         """Compute quotas of a region by their name in lower case."""

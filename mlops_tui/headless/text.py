@@ -9,35 +9,38 @@ import re
 from typing import TextIO
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mlops_tui.errors import UsageError
 from mlops_tui.events import (
     Change,
+    ChoicesRead,
     CommandFinished,
     CommandStarted,
     ErrorCard,
     Event,
     Identified,
+    JobRunsFound,
     LogLine,
     MetricsRead,
     Planned,
     PlanReady,
     Problem,
+    RunDescribed,
     RunResult,
     RunsCompared,
     RunsListed,
     RunState,
     StepState,
 )
+from mlops_tui.headless.run_text import STATE_STYLE, described, job_runs_table, runs_table, when
 from mlops_tui.redaction import redact
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "="}
-STATE_STYLE = {"done": "green", "succeeded": "green", "failed": "bold red", "warning": "yellow", "skipped": "yellow"}
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 ROOMY = 100  # columns from which on the parameters have columns of their own; runs are named by them anyway
+ROOMY_FOR_IDS = 140  # columns from which on MLflow's ids, which `show` takes, have one of their own
 WIDE = 240  # columns where nobody says how wide the reader is: log viewers wrap by themselves
 
 
@@ -94,13 +97,34 @@ class PlainText:
         self._labelled(event.run, figures, "cyan")
 
     def _runs_listed(self, event: RunsListed) -> None:
-        for build in dict.fromkeys(result.build for result in event.results):
-            self._line(f"Build {build or 'without a number'}", "bold")
-            self._table(tuple(result for result in event.results if result.build == build))
+        builds: dict[str, list[RunResult]] = {}
+        for result in event.results:
+            builds.setdefault(result.build, []).append(result)
+        for build, results in builds.items():
+            told = ", ".join(part for part in (results[-1].source, when(results[-1].started)) if part)
+            self._line(f"Build {build or 'without a number'}{f' ({told})' if told else ''}", "bold")
+            self._table(tuple(results), with_ids=self._out.width >= ROOMY_FOR_IDS)
         if event.results:
             self._line(f"Gate: {event.gate}")
         else:
             self._line("No runs yet. Start some with `mlops-tui train`.")
+
+    def _job_runs_found(self, event: JobRunsFound) -> None:
+        if event.job_runs:
+            self._out.print(job_runs_table(event.job_runs))
+        else:
+            self._line("No sweeps yet. Start one with `mlops-tui train`.")
+
+    def _run_described(self, event: RunDescribed) -> None:
+        self._line(f"Run {event.result.name}", "bold")
+        for label, text in described(event):
+            self._line(f"  {label:<12}  {text}")
+
+    def _choices_read(self, event: ChoicesRead) -> None:
+        if not event.choices:
+            self._line(f"There is nothing yet to choose from for {event.setting}.")
+        for choice in event.choices:
+            self._line(choice.value if choice.label in ("", choice.value) else f"{choice.value}  ({choice.label})")
 
     def _planned(self, event: Planned) -> None:
         if not self._plan_open:
@@ -148,8 +172,8 @@ class PlainText:
         else:
             self._line("No run ended with metrics to compare.", "bold red")
 
-    def _table(self, results: tuple[RunResult, ...]) -> None:
-        self._out.print(runs_table(results, with_parameters=self._out.width >= ROOMY))
+    def _table(self, results: tuple[RunResult, ...], with_ids: bool = False) -> None:
+        self._out.print(runs_table(results, with_parameters=self._out.width >= ROOMY, with_ids=with_ids))
 
     def _problem(self, event: Problem) -> None:
         self.show_error(event.error)
@@ -170,44 +194,6 @@ class PlainText:
         ending = "Done" if event.exit_code == 0 else f"Ended with exit code {event.exit_code}"
         summary = f" {event.summary}" if event.summary else ""
         self._line(f"{ending} after {event.seconds:.1f} s.{summary}", "bold" if event.exit_code == 0 else "bold red")
-
-
-def runs_table(results: tuple[RunResult, ...], with_parameters: bool = True) -> Table:
-    """The table of runs: one column a metric, the best marked with a star; parameters, too, where there is room."""
-    names = dict.fromkeys(name for result in results for name in result.parameters)
-    parameters = list(names) if with_parameters else []
-    metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("")
-    table.add_column("Run", no_wrap=True)
-    for name in parameters:
-        table.add_column(name, justify="right")
-    for name in metrics:
-        table.add_column(name.upper(), justify="right")
-    table.add_column("State")
-    table.add_column("Time", justify="right")
-    table.add_column("Gate")
-    for result in results:
-        verdict = {True: "passed", False: "missed", None: "–"}[result.passed]
-        table.add_row(
-            Text("★" if result.best else " "),
-            Text(redact(result.name)),
-            *(Text(_figure(result.parameters.get(name))) for name in parameters),
-            *(Text(_metric(result.metrics.get(name))) for name in metrics),
-            Text(result.status, STATE_STYLE.get(result.status, "")),
-            Text(f"{result.seconds:.1f} s" if result.seconds is not None else "–"),
-            Text(verdict),
-            style="bold green" if result.best else "",
-        )
-    return table
-
-
-def _figure(value: float | str | None) -> str:
-    return "–" if value is None else f"{value:g}" if isinstance(value, float | int) else redact(value)
-
-
-def _metric(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -42,6 +42,7 @@ class Tracking(Service):
             self.on("POST", f"{V2}/runs/create", self.create_run),
             self.on("POST", f"{V2}/databricks/runs/delete-runs", self.delete_runs),
             self.on("GET", f"{V2}/artifacts/list", self.list_artifacts),
+            self.on("POST", f"{V2}/artifacts/credentials-for-read", self.sign_artifacts),
             self.on("GET", f"{V2}/logged-models/{{model_id}}/artifacts/directories", self.list_model_artifacts),
         ]
         rest = [f"/api/{version}/mlflow/{{rest:path}}" for version in ("2.0", "3.0")]
@@ -151,6 +152,25 @@ class Tracking(Service):
         run_id = call.query.get("run_id") or call.query.get("run_uuid") or call.need("run_id")
         run: dict[str, Any] = self.server.call("GET", f"{V2}/runs/get", {"run_id": run_id})["run"]
         return self._listing(run["info"]["artifact_uri"], call.query.get("path", ""))
+
+    def sign_artifacts(self, call: Call) -> Body:
+        """An address for each path, whether or not there is such a file: asking at the address tells."""
+        run_id, paths = call.need("run_id"), call.need("path")
+        if not isinstance(paths, list):
+            raise call.dialect.malformed("path must be a list of artifact paths.")
+        run: dict[str, Any] = self.server.call("GET", f"{V2}/runs/get", {"run_id": run_id})["run"]
+        artifacts = self.sandbox.find(Artifacts)
+        signed = [
+            {
+                "run_id": run_id,
+                "path": path,
+                "signed_uri": artifacts.signed_link(artifacts.place(run["info"]["artifact_uri"], str(path))),
+                "type": "AZURE_SAS_URI",
+                "headers": [],
+            }
+            for path in paths
+        ]
+        return {"credential_infos": signed}
 
     def list_model_artifacts(self, call: Call) -> Body:
         found = self.server.call("GET", f"{V2}/logged-models/{call.params['model_id']}", {})

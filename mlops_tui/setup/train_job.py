@@ -102,6 +102,12 @@ class TrainJob:
         )
 
 
+def find(session: Session) -> Job | None:
+    """The project's job, whatever it is made of; None before it is made."""
+    job, _ = _choose(_jobs(session).named(_job_name(session.project)), session.project)
+    return job
+
+
 def _host(session: Session) -> str:
     return session.know("databricks_host", "databricks-workspace")
 

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import GateMissedError, RunFailedError, UsageError
-from mlops_tui.events import LogLine, RunResult, RunsCompared, RunStatus
+from mlops_tui.events import LogLine, RunResult, RunsCompared
 from mlops_tui.steps import Emit
+from mlops_tui.training.description import describe
+from mlops_tui.training.history import list_job_runs, list_runs
 from mlops_tui.training.segments import Segments
 from mlops_tui.training.selection import compare
 from mlops_tui.training.sweep import Launched, launch, relaunched
@@ -16,18 +18,12 @@ from mlops_tui.training.tail import AT_ONCE, Follower
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks import Databricks
-    from mlops_tui.clouds.databricks_experiments import TrackedRun
     from mlops_tui.clouds.databricks_runs import RunInfo
     from mlops_tui.project import Parameters
     from mlops_tui.session import Session
     from mlops_tui.training.builds import Build
 
-TRACKED: dict[str, RunStatus] = {
-    "FINISHED": "succeeded",
-    "FAILED": "failed",
-    "KILLED": "canceled",
-    "RUNNING": "running",
-}
+__all__ = ["cancel", "describe", "list_job_runs", "list_runs", "read_log", "train"]
 
 
 def train(
@@ -58,19 +54,39 @@ def read_log(session: Session, run: str, emit: Emit, follow: bool) -> RunsCompar
     return None
 
 
-def cancel(session: Session, run: str, emit: Emit) -> None:
-    """End a job run and all its runs."""
+def cancel(session: Session, run: str, emit: Emit, only: str = "") -> str:
+    """Ask for the end of a job run, or of `only` the run of that name in it; a sentence on what was done.
+
+    What has ended already is left as it is. Raises UsageError where there is no run of that name to be ended.
+    """
     run_id = _number(run)
-    _databricks(session).runs.cancel(run_id)
-    emit(LogLine(source="train", text=f"asked job run {run_id} to end"))
+    runs = _databricks(session).runs
+    target = _iteration(session, run_id, only) if only else runs.get(run_id)
+    name = f"{only} of job run {run_id}" if only else f"job run {run_id}"
+    if target.ended:
+        return f"Nothing to cancel: {name} has ended already ({target.status})."
+    runs.cancel(target.run_id)
+    emit(LogLine(source=only or "train", text=f"asked {name} to end"))
+    return "Cancelled; its other runs go on." if only else "Cancelled."
 
 
-def list_runs(session: Session, build: str = "", limit: int = 50) -> tuple[RunResult, ...]:
-    """Tracked runs of the project's experiment, newest first."""
-    rule = session.project.training
-    tags = {"build_number": build} if build else {}
-    tracked = _databricks(session).experiments.runs(rule.experiment, tags, limit)
-    return tuple(_result(session, run) for run in tracked)
+def _iteration(session: Session, run_id: int, name: str) -> RunInfo:
+    """The run of that name. Raises UsageError where it is unknown, or has no number yet to be ended by."""
+    launched = relaunched(session, run_id)
+    if name not in launched.runs:
+        raise UsageError(
+            f"Job run {run_id} has no run named {name!r}.",
+            problems=tuple(launched.runs),
+            hint="Give one of the names above, just as it is written there.",
+        )
+    runs = _databricks(session).runs
+    begun = {each.name: each for task in launched.task_run_ids for each in runs.iterations(task)}
+    if name not in begun:
+        raise UsageError(
+            f"{name} of job run {run_id} has not begun: Databricks can end only what has.",
+            hint=f"Wait until it begins, or end the whole sweep: mlops-tui cancel {run_id}",
+        )
+    return begun[name]
 
 
 def _follow(session: Session, launched: Launched, emit: Emit) -> RunsCompared:
@@ -89,7 +105,7 @@ def _outcome(session: Session, launched: Launched, name: str, run: RunInfo | Non
     """What became of one run: its state from the job, its metrics from the tracked run that it named at its end."""
     parameters: dict[str, float | str] = dict(launched.runs[name])
     if run is None:
-        return RunResult(name, parameters, "failed", build=launched.build.number)
+        return RunResult(name, parameters, "failed", build=launched.build.number, source=launched.build.source)
     metrics: dict[str, float] = {}
     tracked_id = ""
     databricks = _databricks(session)
@@ -106,6 +122,8 @@ def _outcome(session: Session, launched: Launched, name: str, run: RunInfo | Non
         run_id=tracked_id,
         url=run.url,
         build=launched.build.number,
+        source=launched.build.source,
+        started=run.started,
     )
 
 
@@ -136,30 +154,6 @@ def _judge(compared: RunsCompared, launched: Launched, seen: dict[str, RunInfo])
             hint="Try other parameters (--grid alpha=0.1:0.5:0.1), or change training.gate in mlops.toml.",
             link=launched.url,
         )
-
-
-def _result(session: Session, run: TrackedRun) -> RunResult:
-    rule = session.project.training
-    status = TRACKED.get(run.status, "pending")
-    metrics = {key: run.metrics[key] for key in rule.metrics if key in run.metrics}
-    return RunResult(
-        run.name,
-        {key: _figure(run.parameters[key]) for key in ("alpha", "l1_ratio") if key in run.parameters},
-        status,
-        metrics,
-        run.seconds,
-        passed=rule.gate.passes(metrics) if status == "succeeded" else None,
-        run_id=run.run_id,
-        url=f"{_databricks(session).host}/ml/experiments/{run.experiment_id}/runs/{run.run_id}",
-        build=run.tags.get("build_number", ""),
-    )
-
-
-def _figure(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _databricks(session: Session) -> Databricks:

@@ -30,6 +30,7 @@ class Launched:
     build: Build
     runs: dict[str, Parameters]  # by name, in the order given
     log_folder: str  # each run writes its live log to <log_folder>/<name>
+    task_run_ids: tuple[int, ...] = ()  # of the job run's tasks; known of a sweep that is met again
 
 
 def named(runs: tuple[Parameters, ...]) -> dict[str, Parameters]:
@@ -107,7 +108,7 @@ def relaunched(session: Session, run_id: int) -> Launched:
         raise UsageError(f"Job run {run_id} is not a sweep of this project.", problems=(str(error),)) from error
     build = Build(given.get("build_number", ""), given.get("build_source", ""))
     folder = given.get("log_folder") or session.project.training.log_folder
-    return Launched(run_id, run.url, build, runs, f"{folder.rstrip('/')}/{run_id}")
+    return Launched(run_id, run.url, build, runs, f"{folder.rstrip('/')}/{run_id}", run.task_run_ids)
 
 
 def _token(job_id: int, parameters: dict[str, str], attempt: int) -> str:

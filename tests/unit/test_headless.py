@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_tui import events, redaction
-from mlops_tui.events import Change, ErrorCard, Event, RunResult
+from mlops_tui.events import Change, Choice, ErrorCard, Event, JobRun, RunResult
 from mlops_tui.headless.json_lines import JsonLines
 from mlops_tui.headless.text import PlainText
 from mlops_tui.journal import Journal
@@ -32,6 +32,11 @@ EVERY_EVENT: tuple[Event, ...] = (
     events.MetricsRead(run="a", metrics={"rmse": 0.5}),
     events.RunsCompared(build="1", results=RUNS, best="b", gate="rmse < 0.8", passed=True),
     events.RunsListed(results=RUNS, gate="rmse < 0.8"),
+    events.JobRunsFound(job_runs=(JobRun("17", "https://localhost/run/17", "running", HOSTILE, ("a", "b"), 1.79e9),)),
+    events.RunDescribed(
+        result=RUNS[0], tags={"note": HOSTILE}, artifacts=("model/MLmodel",), model_uri="runs:/1/model"
+    ),
+    events.ChoicesRead(setting="location", choices=(Choice("westeurope", HOSTILE),)),
     events.Problem(error=ErrorCard("It failed.", "Do this.", "https://learn.microsoft.com", HOSTILE, "Code", 3)),
     events.CommandFinished(command="up", exit_code=3, seconds=1.0, summary="Nothing."),
 )
@@ -158,7 +163,7 @@ def test_a_log_line_moves_no_cursor_and_rings_no_bell() -> None:
 def test_the_table_fits_a_small_terminal_whole() -> None:
     from rich.console import Console
 
-    from mlops_tui.headless.text import runs_table
+    from mlops_tui.headless.run_text import runs_table
 
     results = tuple(dataclasses.replace(run, name=f"alpha=0.{number},l1_ratio=0.5") for number, run in enumerate(RUNS))
     narrow = Console(width=80, file=io.StringIO())
