@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterSpec",
     "Gate",
+    "Look",
     "Parameters",
     "Project",
     "Training",
     "checked_runs",
     "load",
+    "look",
+    "look_at",
     "parse_grid",
     "parse_runs",
     "require",
@@ -107,22 +110,55 @@ class Project:
     training: Training = field(default_factory=Training)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What was found, right or wrong: where a value has a problem, the default stands in its place."""
+
+    project: Project
+    resolved: Resolved
+    problems: tuple[Problem, ...]
+    path: Path | None  # of the file; None where there is none
+
+
 def load(
     path: Path | None,
     environment: Mapping[str, str],
     flags: Mapping[str, object],
     practice: Mapping[str, str] | None = None,
 ) -> tuple[Project, Resolved]:
+    """As `look`, for whoever goes on only with what is right. Raises UsageError with all that is wrong."""
+    looked = look(path, environment, flags, practice)
+    if looked.problems:
+        raise _cannot_use(looked.problems, looked.path)
+    return looked.project, looked.resolved
+
+
+def look(
+    path: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    practice: Mapping[str, str] | None = None,
+) -> Look:
     """The project of the file at `path` (None: the nearest mlops.toml upward, or the built-in one where there is none).
 
     `flags` go by setting name; `practice` is what a running sandbox gives (see `settings.resolve`). Registers every
-    secret with `redaction`. Raises UsageError with all that is wrong.
+    secret with `redaction`.
     """
     from mlops_tui import project_file
 
-    _hide_secrets(environment, flags, practice or {})
     found = project_file.find(path, Path.cwd())
     file = project_file.read(found) if found else project_file.ProjectFile()
+    return look_at(file, environment, flags, practice)
+
+
+def look_at(
+    file: ProjectFile,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    practice: Mapping[str, str] | None = None,
+) -> Look:
+    """The same, of a file that has been read."""
+    _hide_secrets(environment, flags, practice or {})
     _hide_secrets_in_file(file.values)
     resolved = settings.resolve(file.values, environment, flags, practice)
     project = _build(resolved, file)
@@ -131,10 +167,8 @@ def load(
         # Whether these count is known once the sandbox is: they may be another tenant's.
         problems = [problem for problem in problems if problem.where not in AMBIENT_VARIABLES]
     problems = problems or _check_together(project, resolved, file)
-    if problems:
-        raise _cannot_use(problems, found)
     _add_lists(resolved, project, file)
-    return project, resolved
+    return Look(project, resolved, tuple(problems), file.path)
 
 
 def require(project: Project, resolved: Resolved, *names: str) -> None:
@@ -226,7 +260,7 @@ def _add_lists(resolved: Resolved, project: Project, file: ProjectFile) -> None:
         resolved.entries[key] = Entry(key, shown, file.list_sources.get(key, "default"))
 
 
-def _cannot_use(problems: list[Problem], path: Path | None) -> UsageError:
+def _cannot_use(problems: Sequence[Problem], path: Path | None) -> UsageError:
     count = "is a problem" if len(problems) == 1 else f"are {len(problems)} problems"
     return UsageError(
         f"There {count} in the settings{f' (the file is {path})' if path else ''}.",

@@ -69,21 +69,30 @@ def find(given: Path | None, start: Path) -> Path | None:
 
 def read(path: Path) -> ProjectFile:
     """All that the file says and all that is wrong with it, but for the rules of `settings`."""
+    try:
+        text = text_of(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return ProjectFile(path, problems=[Problem(path.name, "", f"cannot be read: {reason}")])
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> ProjectFile:
+    """The same, of the text that stands in the file, or shall."""
     found = ProjectFile(path)
     try:
-        text = _text(path)
         data, lines = tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as error:
         found.problems.append(_malformed(path.name, text, str(error)))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        found.problems.append(Problem(path.name, "", f"cannot be read: {reason}"))
+    except (ValueError, RecursionError) as error:
+        found.problems.append(Problem(path.name, "", f"cannot be read: {error}"))
     else:
         _Reader(found, path.name, lines).read(data)
     return found
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Raises OSError, and ValueError for what cannot be a project file."""
     with path.open("rb") as file:
         raw = file.read(LARGEST + 1)
     if len(raw) > LARGEST:
@@ -196,23 +205,27 @@ def notebook_source(chosen: str = "") -> Path:
     )
 
 
+def template(name: str) -> str:
+    """Raises UsageError for a name that none has."""
+    there = {entry.name.removesuffix(".toml"): entry for entry in files("mlops_tui").joinpath("templates").iterdir()}
+    if name not in there:
+        raise UsageError(f"There is no template {name!r}.", hint=f"There are: {', '.join(sorted(there))}.")
+    return there[name].read_text("utf-8")
+
+
 def write_template(path: Path, name: str = "wine-quality", force: bool = False) -> Path:
     """Write the template `name` to `path` (a file, or a folder that gets an mlops.toml) and return the file's path.
 
     Raises UsageError for an unknown template, for a file that is there already (unless `force`), and where the place
     cannot be written.
     """
-    templates = {
-        entry.name.removesuffix(".toml"): entry for entry in files("mlops_tui").joinpath("templates").iterdir()
-    }
-    if name not in templates:
-        raise UsageError(f"There is no template {name!r}.", hint=f"There are: {', '.join(sorted(templates))}.")
+    text = template(name)
     target = path / NAME if path.is_dir() else path
     fresh = target.with_name(f".{target.name}.new") if force else target
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         with open(fresh, "wb", opener=lambda place, _: os.open(place, flags, 0o600)) as file:
-            file.write(templates[name].read_bytes())
+            file.write(text.encode())
         if force:
             fresh.replace(target)
     except FileExistsError:

@@ -4,9 +4,9 @@
 Imports nothing of ours outside this package, reads no file, and is light: every command needs it.
 """
 
-from mlops_tui.settings.environment import AMBIENT_VARIABLES
-from mlops_tui.settings.presentation import config_rows, settings_table
-from mlops_tui.settings.resolution import Entry, FileValue, Problem, Resolved, resolve
+from mlops_tui.settings.environment import AMBIENT_VARIABLES, given_text
+from mlops_tui.settings.presentation import config_rows, plain, settings_table
+from mlops_tui.settings.resolution import Entry, FileValue, Problem, Resolved, checked, problem_of, resolve
 from mlops_tui.settings.table import BY_NAME, SETTINGS, Setting, Value
 
 __all__ = [
@@ -19,7 +19,11 @@ __all__ = [
     "Resolved",
     "Setting",
     "Value",
+    "checked",
     "config_rows",
+    "given_text",
+    "plain",
+    "problem_of",
     "resolve",
     "settings_table",
 ]

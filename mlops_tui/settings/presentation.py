@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_tui.settings.resolution import Resolved
-from mlops_tui.settings.table import SETTINGS, Setting
+from mlops_tui.settings.table import SETTINGS, Setting, Value
 
 HIDDEN = "(hidden)"
 
@@ -11,7 +11,7 @@ HIDDEN = "(hidden)"
 def config_rows(resolved: Resolved) -> list[tuple[str, str, str]]:
     """Key, value and source of each setting; a secret that is given shows as "(hidden)"."""
     return [
-        (entry.key, HIDDEN if entry.secret and entry.value else _plain(entry.value), entry.source)
+        (entry.key, HIDDEN if entry.secret and entry.value else plain(entry.value), entry.source)
         for entry in resolved.entries.values()
     ]
 
@@ -31,7 +31,7 @@ def _cells(setting: Setting) -> tuple[str, ...]:
         "(a secret: never in a file)" if setting.secret else _code(setting.key),
         _code(setting.flag),
         ", ".join(_code(variable) for variable in setting.variables),
-        _code(_plain(setting.default)),
+        _code(plain(setting.default)),
         meaning,
     )
 
@@ -40,5 +40,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _plain(value: str | int | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def plain(value: Value) -> str:
+    """As people write it, and exactly: reading it again gives the same value."""
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else str(value)

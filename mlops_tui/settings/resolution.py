@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mlops_tui.settings.environment import FOREIGN, foreign_keys, foreign_sources, given_text
-from mlops_tui.settings.table import SETTINGS, Setting, Value
+from mlops_tui.settings.table import BY_NAME, SETTINGS, Setting, Value
 
 
 class FileValue(NamedTuple):
@@ -47,6 +47,7 @@ class Entry:
     value: Value
     source: str  # "mlops.toml line 7", "ARM_CLIENT_ID", "--location", "sandbox", "default"
     secret: bool = False
+    refused: str = ""  # the text that was given and cannot be used; never a secret's
 
 
 @dataclass
@@ -122,13 +123,14 @@ def _choose(setting: Setting, given: list[_Given], foreign: frozenset[str], prob
         if one.source in foreign:
             ignored = ignored or f" ({one.source} {FOREIGN})"
             continue
-        value = setting.default
+        value, refused = setting.default, ""
         try:
             value = checked(setting, one.value, one.typed)
         except ValueError as error:
+            refused = "" if setting.secret else str(one.value)
             if not one.typed:
                 problems.append(Problem(one.where, setting.key, str(error)))
-        return Entry(setting.key, value, one.source + ignored, setting.secret)
+        return Entry(setting.key, value, one.source + ignored, setting.secret, refused)
     return Entry(setting.key, setting.default, "default" + ignored, setting.secret)
 
 
@@ -143,6 +145,15 @@ def _problems_in_file(setting: Setting, kept: FileValue) -> list[Problem]:
     except ValueError as error:
         return [Problem(where, setting.key, str(error))]
     return []
+
+
+def problem_of(name: str, text: str) -> str:
+    """Why the setting of that name cannot have this text as its value; empty where it can."""
+    try:
+        checked(BY_NAME[name], text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def checked(setting: Setting, value: object, typed: bool = False) -> Value:
