@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from mlops_tui.events import (
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
+    from mlops_tui.opening import Options
     from mlops_tui.project import Parameters
     from mlops_tui.session import Session
     from mlops_tui.training.builds import Build
@@ -38,6 +39,16 @@ class Sweep:
     build: Build
     runs: tuple[Parameters, ...]
     detach: bool = False
+
+
+def describe(options: Options, emit: Emit, practice: Mapping[str, str] | None) -> None:
+    """Every setting, right or wrong, and every step; `practice` is what the practice cloud gives, if that is known."""
+    from mlops_tui import project, settings_form
+    from mlops_tui.setup import steps
+
+    looked = project.look(options.file, options.environment, options.flags, practice)
+    emit(settings_form.settings_read(looked))
+    emit(settings_form.describe(steps(), looked.project))
 
 
 def setup(session: Session, emit: Emit, *, plan_only: bool = False, confirm: Confirm | None = None) -> str:

@@ -1,4 +1,7 @@
-"""One cloud, one identity and its clients: made once, when first asked for, shared by all threads of a command."""
+"""One cloud, one identity and its clients: made once, when first asked for, shared by all threads of a command.
+
+A process that serves many commands shares the clients among their sessions, too: making them takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ class Session:
         self.cancelled = threading.Event()
         self.ask: Ask = _nobody  # asks whoever sits there, on the thread that talks to them
         self.prompt: Prompt | None = None  # tells them what signing in takes; set before the clients are made
+        self.shared: SharedClients | None = None  # where there is one, the clients are lent by it
         self._lock = threading.RLock()
         self._known: dict[str, str] = {}
         self._clients: Clients | None = None
@@ -40,9 +44,10 @@ class Session:
         """The clients of every service; the first use imports what they need."""
         with self._lock:
             if self._clients is None:
-                from mlops_tui.clouds.clients import Clients
-
-                self._clients = Clients(self.project, self.cloud, self.prompt)
+                if self.shared is not None:
+                    self._clients = self.shared.lend(self.project, self.cloud)
+                else:
+                    self._clients = _made(self.project, self.cloud, self.prompt)
             return self._clients
 
     def learn(self, name: str, value: str) -> None:
@@ -66,8 +71,70 @@ class Session:
             self._known.pop(name, None)
 
     def close(self) -> None:
-        """Close the connections; safe to call twice."""
+        """Close the connections, or give them back; safe to call twice. Whoever asks for clients again gets some."""
         with self._lock:
-            if self._clients is not None:
-                self._clients.close()
-                self._clients = None
+            clients, self._clients = self._clients, None
+        if clients is not None:
+            if self.shared is not None:
+                self.shared.take_back(clients)
+            else:
+                clients.close()
+
+
+class SharedClients:
+    """Lends one set of clients for as long as cloud and identity stay the same; safe from any thread.
+
+    Those of before are closed when the last session that has them gives them back.
+    """
+
+    def __init__(self, prompt: Prompt | None) -> None:
+        self._prompt = prompt
+        self._lock = threading.Lock()
+        self._of: object = None  # whose clients the current ones are
+        self._current: Clients | None = None
+        self._lent: dict[Clients, int] = {}  # to how many sessions
+
+    def lend(self, project: Project, cloud: Cloud) -> Clients:
+        with self._lock:
+            wanted = (cloud, _identity(project))
+            if self._current is None or self._of != wanted:
+                self._drop_current()
+                self._of, self._current = wanted, _made(project, cloud, self._prompt)
+            self._lent[self._current] = self._lent.get(self._current, 0) + 1
+            return self._current
+
+    def take_back(self, clients: Clients) -> None:
+        with self._lock:
+            self._lent[clients] -= 1
+            if not self._lent[clients]:
+                del self._lent[clients]
+                if clients is not self._current:
+                    clients.close()
+
+    def renew(self) -> None:
+        """Sign in anew: who asks from now on gets other clients."""
+        with self._lock:
+            self._drop_current()
+
+    def _drop_current(self) -> None:
+        dropped, self._current = self._current, None
+        if dropped is not None and dropped not in self._lent:
+            dropped.close()
+
+
+def _identity(project: Project) -> tuple[str, ...]:
+    """All of a project that its clients depend on. Other settings may change without anybody signing in again."""
+    return (
+        project.sign_in,
+        project.tenant_id,
+        project.client_id,
+        project.client_secret,
+        project.federated_token_file,
+        project.databricks_token,
+    )
+
+
+def _made(project: Project, cloud: Cloud, prompt: Prompt | None) -> Clients:
+    from mlops_tui.clouds.clients import Clients
+
+    return Clients(project, cloud, prompt)

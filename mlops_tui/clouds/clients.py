@@ -32,8 +32,8 @@ class Clients:
     def __init__(self, project: Project, cloud: Cloud, prompt: Prompt | None = None) -> None:
         trust(cloud)
         preload.in_background()
-        self.project = project
         self.cloud = cloud
+        self._databricks_token = project.databricks_token
         self.identity = Identity(project, cloud, prompt=prompt)
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
@@ -89,7 +89,7 @@ class Clients:
             from mlops_tui.clouds.databricks import Databricks
 
             preload.databricks_sdk()
-            made = Databricks(host, self.identity, self.cloud, self.project.databricks_token)
+            made = Databricks(host, self.identity, self.cloud, self._databricks_token)
             self._closing.append(made.close)
             return made
 

@@ -1,4 +1,4 @@
-"""up, setup, train, runs, logs, cancel, down, worker."""
+"""up, setup, train, runs, show, logs, cancel, down, worker."""
 
 from __future__ import annotations
 
@@ -106,10 +106,31 @@ def train(
 @click.option(
     "--limit", default=50, type=click.IntRange(1, 1000), metavar="INTEGER", help="This many at most. Default: 50."
 )
+@click.option("--sweeps", is_flag=True, help="List sweeps instead, with the numbers that `logs` and `cancel` take.")
 @project_options
-def runs(invocation: Invocation, build: str, limit: int) -> None:
-    """List training runs with their metrics, newest first."""
+def runs(invocation: Invocation, build: str, limit: int, sweeps: bool) -> None:
+    """List training runs with their metrics, newest first.
+
+    \b
+    mlops-tui runs --sweeps      what was launched, and what of it still runs
+    mlops-tui show RUN_ID        one run in full
+    """
+    if sweeps and build:
+        raise click.UsageError("--build chooses among runs, not among sweeps.")
+    if sweeps:
+        running.run(invocation, lambda session, emit: operations.list_job_runs(session, emit, limit))
     running.run(invocation, lambda session, emit: operations.list_runs(session, emit, build, limit))
+
+
+@click.command(cls=ProjectCommand)
+@click.argument("run_id")
+@project_options
+def show(invocation: Invocation, run_id: str) -> None:
+    """Show one training run: parameters, metrics, what it used and what it made.
+
+    RUN_ID is MLflow's: the run's log prints it, `mlops-tui runs --output json` lists it.
+    """
+    running.run(invocation, lambda session, emit: operations.describe_run(session, emit, run_id))
 
 
 @click.command(cls=ProjectCommand)
@@ -126,13 +147,17 @@ def logs(invocation: Invocation, run: str, follow: bool) -> None:
 
 @click.command(cls=ProjectCommand)
 @click.argument("run")
+@click.option("--only", default="", metavar="NAME", help="End this one of its runs; the others go on.")
 @project_options
-def cancel(invocation: Invocation, run: str) -> None:
+def cancel(invocation: Invocation, run: str, only: str) -> None:
     """End RUN before its time.
 
-    RUN is the number of a job run: `mlops-tui train` prints it.
+    RUN is the number of a job run: `mlops-tui train` prints it, `mlops-tui runs --sweeps` lists it.
+
+    \b
+    mlops-tui cancel 1001 --only alpha=0.5,l1_ratio=0.5
     """
-    running.run(invocation, lambda session, emit: operations.cancel_run(session, emit, run))
+    running.run(invocation, lambda session, emit: operations.cancel_run(session, emit, run, only))
 
 
 @click.command(cls=ProjectCommand)
@@ -156,16 +181,14 @@ def worker(project_file: str | None) -> None:
     """Serve requests on standard input (see mlops_tui.worker)."""
     from pathlib import Path
 
-    from mlops_tui.opening import Options, open_session
+    from mlops_tui.commands import sandbox
     from mlops_tui.worker import Worker
+    from mlops_tui.worker_requests import Surroundings
 
     out, sys.stdout = sys.stdout, sys.stderr  # nothing but messages may reach the pipe
+    running.speak(out, "utf-8")  # as JSON is, whatever the locale
     file = Path(project_file) if project_file else None
-    reporter = running.Silent()
-    served = Worker(
-        lambda flags: open_session(Options(file, os.environ, flags), lambda: running.start_practice(reporter)), out
-    )
-    served.serve(sys.stdin)
+    Worker(Surroundings(file, os.environ, sandbox.practice, sandbox.known_practice), out).serve(sys.stdin)
     running.leave(0)
 
 

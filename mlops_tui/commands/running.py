@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from mlops_tui import folders, operations
+from mlops_tui import operations
 from mlops_tui.engine import card
-from mlops_tui.errors import Interrupted, MlopsError, UsageError
+from mlops_tui.errors import Interrupted, MlopsError
 from mlops_tui.events import Event, LogLine, Problem
-from mlops_tui.journal import Journal
+from mlops_tui.journal import Journal, keeper, opened
 from mlops_tui.opening import Options, Practice, open_session
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
@@ -46,26 +46,19 @@ def reporter_for(output: str = "text") -> Reporter:
     if output == "json":
         from mlops_tui.headless.json_lines import JsonLines
 
-        _speak(sys.stdout, "utf-8")  # as JSON is, whatever the locale
+        speak(sys.stdout, "utf-8")  # as JSON is, whatever the locale
         return JsonLines(sys.stdout)
     from mlops_tui.headless.text import PlainText
 
-    _speak(sys.stdout)
-    _speak(sys.stderr)
+    speak(sys.stdout)
+    speak(sys.stderr)
     return PlainText(sys.stdout, sys.stderr)
 
 
-def _speak(stream: object, encoding: str | None = None) -> None:
+def speak(stream: object, encoding: str | None = None) -> None:
     """What the locale cannot spell is shown as ?, rather than ending the command."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding=encoding, errors="replace")
-
-
-class Silent:
-    """For commands whose answer is not a stream of events."""
-
-    def show(self, event: Event) -> None:
-        """Nothing is shown."""
 
 
 Operation = Callable[[Session, Emit], str]
@@ -78,7 +71,7 @@ def run(invocation: Invocation, operation: Operation) -> NoReturn:
     with _quiet_on_broken_pipe():
         try:
             session = open_session(invocation.options, lambda: start_practice(told))
-            journal = _journal(invocation.command)
+            journal = opened(os.environ, invocation.command)
             exit_code = _follow(invocation, session, operation, told, journal)
         except MlopsError as error:
             fail(told, error)
@@ -93,18 +86,6 @@ def fail(reporter: Reporter, error: MlopsError) -> NoReturn:
     leave(error.exit_code)
 
 
-def _journal(command: str) -> Journal:
-    """Raises UsageError where it cannot be written."""
-    folder = folders.made(folders.journal_folder(os.environ))
-    try:
-        return Journal(folder, command)
-    except OSError as error:
-        raise UsageError(
-            f"The folder {folder} cannot be written: {error.strerror}.",
-            hint=f"Set {folders.VARIABLE} to a folder of your own.",
-        ) from error
-
-
 def _follow(
     invocation: Invocation, session: Session, operation: Operation, reporter: Reporter, journal: Journal
 ) -> int:
@@ -113,7 +94,7 @@ def _follow(
         lambda emit: operations.perform(invocation.command, session, lambda tell: operation(session, tell), emit)
     )
     session.ask = stream.on_reader
-    keep = _keeper(journal, reporter)
+    keep = keeper(journal, reporter.show)
     with contextlib.closing(journal):
         while True:
             try:
@@ -128,24 +109,6 @@ def _follow(
                 reporter.show(
                     LogLine(source="mlops-tui", text="Stopping after what is in hand; Ctrl+C again: at once.")
                 )
-
-
-def _keeper(journal: Journal, reporter: Reporter) -> Emit:
-    """Writes the journal as long as that can be written: a full disk must not end what goes on in the cloud."""
-    broken = False
-
-    def keep(event: Event) -> None:
-        nonlocal broken
-        if broken:
-            return
-        try:
-            journal.write(event)
-        except OSError as error:
-            broken = True
-            text = f"{journal.path} cannot be written any more ({error.strerror}); the rest is shown here alone"
-            reporter.show(LogLine(source="journal", text=text, level="warning"))
-
-    return keep
 
 
 def start_practice(reporter: Reporter) -> Practice:

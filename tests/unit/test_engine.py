@@ -42,6 +42,7 @@ class Paper:
     title: str = ""
     about: str = ""
     link: str = ""
+    settings: tuple[str, ...] = ()
     on_inspect: Act = nothing
     on_apply: Act = nothing
     settles: bool = True
