@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui import __version__
@@ -19,6 +20,7 @@ from mlops_tui.events import (
     LogLine,
     Problem,
     RunsListed,
+    SignInsFound,
 )
 from mlops_tui.steps import Emit
 
@@ -157,6 +159,31 @@ def cancel_run(session: Session, emit: Emit, run: str, only: str = "") -> str:
 
     _look(session, emit, "databricks-workspace")
     return training.cancel(session, run, emit, only)
+
+
+def save_settings(
+    options: Options, emit: Emit, values: Mapping[str, str], practice: Mapping[str, str] | None = None
+) -> str:
+    """Write settings, by name, into the project file. Raises UsageError: then the file is as it was."""
+    from mlops_tui import settings_form, settings_saving
+    from mlops_tui.project import look
+
+    saved = settings_saving.save(options.file, values)
+    if saved.is_new:
+        emit(LogLine(source=saved.file.name, text="a new file, with the defaults"))
+    for line in saved.lines:
+        was = f"  (was {line.before})" if line.before else ""
+        emit(LogLine(source=saved.file.name, text=f"line {line.number}: {line.text}{was}"))
+    emit(settings_form.settings_read(look(saved.file, options.environment, options.flags, practice)))
+    return f"Saved in {saved.file}." if saved.lines or saved.is_new else f"{saved.file} says so already."
+
+
+def find_sign_ins(environment: Mapping[str, str], emit: Emit) -> str:
+    """The ways into a cloud that this machine is prepared for."""
+    from mlops_tui import sign_ins
+
+    emit(SignInsFound(sign_ins=sign_ins.find(environment, Path.home())))
+    return ""
 
 
 def perform(command: str, session: Session, work: Work, show: Emit) -> int:

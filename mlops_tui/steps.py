@@ -56,6 +56,7 @@ class Step(Protocol):
     about: str  # what it is and why it is needed, in plain words, for someone who has never seen Azure
     link: str  # the vendor's page
     needs: tuple[str, ...]  # names of the steps whose outcome it reads
+    settings: tuple[str, ...]  # names of the settings that shape it
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         """The plan where nothing exists: all `create`."""

@@ -33,12 +33,21 @@ class Cluster:
     name = "cluster"
     title = "Cluster and its libraries"
     about = (
-        "A cluster is a group of rented machines that runs notebooks: one driver, and workers that come and go with "
-        "the load. It costs money only while it runs, and stops by itself when it has been idle for a while. This "
-        "step makes it and asks for its start, which takes a few minutes; later, a run starts it when it is needed."
+        "A cluster is a group of rented machines that runs notebooks: one driver that leads, and workers that come "
+        "and go with the load. This is what costs money: each machine by the minute while it runs, nothing once it "
+        "is off, which it is by itself after some idle minutes. The plan names the machines. Starting takes a few "
+        "minutes. If Azure has none free, choose another kind of machine or another region."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/compute/configure"
     needs: tuple[str, ...] = ("databricks-workspace",)
+    settings: tuple[str, ...] = (
+        "cluster_name",
+        "cluster_spark_version",
+        "cluster_node_type",
+        "cluster_min_workers",
+        "cluster_max_workers",
+        "cluster_autotermination_minutes",
+    )
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         cluster = Change("create", _what(project), _in_words(project), cost=_cost(project))

@@ -31,12 +31,15 @@ class DatabricksWorkspace:
     name = "databricks-workspace"
     title = "Azure Databricks workspace"
     about = (
-        "Azure Databricks runs notebooks on clusters of machines and remembers every training run. A workspace is its "
-        "home: it has an address of its own, and notebooks, jobs, clusters and secrets live in it. Making one takes "
-        "about three minutes."
+        "Azure Databricks runs programs on rented machines and remembers every training. A workspace is your place "
+        "in it, with a web address of its own; notebooks, clusters, secrets and jobs live there. Making one takes "
+        "about three minutes. It costs nothing by itself: you pay while a cluster runs, by its size and by the "
+        "pricing tier (sku). The tier premium lets you say who may do what. If you have a workspace already, give "
+        "its address and none is made."
     )
     link = "https://learn.microsoft.com/azure/databricks/getting-started/"
     needs: tuple[str, ...] = ("sign-in", "resource-group")
+    settings: tuple[str, ...] = ("databricks_workspace", "databricks_sku", "databricks_host", "databricks_token")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         if project.databricks_host:

@@ -23,11 +23,14 @@ class MlWorkspace:
     name = "ml-workspace"
     title = "Azure ML workspace"
     about = (
-        "Azure Machine Learning keeps models and the images they are served from. Training does not need it: the "
-        "workspace is made when the first image is built, and only its name is settled now."
+        "Azure Machine Learning (Azure ML) keeps finished models and offers them to other programs. Training does "
+        "not need it, so nothing is made and nothing costs anything now. Only the workspace's name is settled "
+        "here, because the notebooks read it from the secret scope, two steps on. The workspace itself is made "
+        "later, before a first model is delivered."
     )
     link = "https://learn.microsoft.com/azure/machine-learning/concept-workspace"
     needs: tuple[str, ...] = ("sign-in",)
+    settings: tuple[str, ...] = ("ml_workspace",)
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         detail = "by name; made when the first image is built"

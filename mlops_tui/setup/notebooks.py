@@ -29,13 +29,14 @@ class Notebooks:
     name = "notebooks"
     title = "Notebooks in the workspace"
     about = (
-        "A notebook is a program that Databricks runs on a cluster, cell by cell. The ones of this project are plain "
-        "Python files in your repository; this step copies them into a folder of the workspace, where jobs find them. "
-        "If somebody has edited one in the workspace, the plan says so before it is written over. Other notebooks in "
-        "that folder are left alone."
+        "A notebook is a program that Databricks runs cell by cell. Those of this project are Python files on your "
+        "machine; this step copies them into a folder of the workspace, where the training job finds them. It "
+        "costs nothing. If somebody has edited one in the workspace, the plan warns you before it is replaced. "
+        "Other notebooks in the folder are left alone."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/notebooks/"
     needs: tuple[str, ...] = ("databricks-workspace",)
+    settings: tuple[str, ...] = ("notebooks", "notebook_folder")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         sources = _sources(project)

@@ -25,11 +25,14 @@ class ResourceGroup:
     name = "resource-group"
     title = "Resource group"
     about = (
-        "A resource group is a folder in Azure: what belongs together lies in it, gets its rights from it and is "
-        "deleted with it. It costs nothing."
+        "A resource group is a folder in Azure. Everything this project makes in Azure lies in it, so that it has "
+        "a border: the service principal, a later step, may work inside and nowhere else. It is in one region, a "
+        "place where Azure has its machines; choose one near you. A group costs nothing. One that is there already "
+        "is used as it is, and is not deleted at the end."
     )
     link = "https://learn.microsoft.com/azure/azure-resource-manager/management/manage-resource-groups-portal"
     needs: tuple[str, ...] = ("sign-in",)
+    settings: tuple[str, ...] = ("project_name", "location", "resource_group")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return (Change("create", _what(project), f"in {project.location}", cost="nothing"),)

@@ -54,15 +54,15 @@ class SecretScope:
     name = "secret-scope"
     title = "Secret scope and its six keys"
     about = (
-        "Notebooks must sign in to Azure to build images and to deploy, and a password must never stand in a notebook. "
-        "A secret scope is a locked drawer in Databricks: notebooks read from it by name, and what they read is masked "
-        "in their output. Into it go the ids of the tenant, subscription, resource group and ML workspace, and the id "
-        "and client secret of the service principal. The client secret is made here and goes straight into the drawer; "
-        "it is shown and written nowhere else, and is renewed two weeks before its end. With databricks.key_vault, "
-        "that key vault holds the keys, and the drawer is a window to it."
+        "A password must never stand in a notebook. A secret scope is a locked drawer in Databricks: notebooks "
+        "read it by name, and Databricks masks what they print of it. Into it go six values with which notebooks "
+        "sign in to Azure. The one password among them is made here, is shown nowhere, and is renewed two weeks "
+        "before it ends. It costs nothing. If you name a key vault (Azure's safe for passwords), that keeps the "
+        "values, for cents a month."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/security/secrets/"
     needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal")
+    settings: tuple[str, ...] = ("secret_scope", "key_vault", "secret_days")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         grant = (Change("create", vault_scope.grant_what(project)),) if project.key_vault else ()

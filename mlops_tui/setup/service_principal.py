@@ -25,12 +25,15 @@ class ServicePrincipal:
     name = "service-principal"
     title = "Service principal"
     about = (
-        "Notebooks that build and deploy models must sign in to Azure without a person. A service principal is an "
-        "account for programs: an application in the directory, and a role that says what it may do. Here it may work "
-        "in this one resource group and nowhere else."
+        "Notebooks that deliver models must sign in to Azure when no person is there. A service principal is an "
+        "account for programs: an application that is registered in your organisation's directory (Entra ID), and "
+        "a role that says what it may do. Here it may work in the one resource group and nowhere else. It costs "
+        "nothing. You need the right to register applications and to give roles; without it, this step names what "
+        "to ask for."
     )
     link = "https://learn.microsoft.com/entra/identity-platform/app-objects-and-service-principals"
     needs: tuple[str, ...] = ("sign-in", "resource-group")
+    settings: tuple[str, ...] = ("service_principal", "role")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return (

@@ -25,12 +25,22 @@ class SignIn:
     name = "sign-in"
     title = "Sign-in and subscription"
     about = (
-        "A subscription is what Azure bills and where everything lives. This finds out who you are and which "
-        "subscription to use, and checks before anything is made that the subscription may hold Databricks workspaces "
-        "and has processors left for the cluster."
+        "A subscription is Azure's account: it pays, and everything is made in it. This step signs you in, finds "
+        "the subscription, and checks before anything is made that you may work there, that Databricks is switched "
+        "on in it, and that Azure allows it enough processors (vCPUs) in your region for the cluster. It costs "
+        "nothing. If something is missing, it says what, and whom to ask; nothing has been changed then."
     )
     link = "https://learn.microsoft.com/azure/developer/python/sdk/authentication/overview"
     needs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = (
+        "cloud",
+        "sign_in",
+        "tenant_id",
+        "subscription_id",
+        "client_id",
+        "client_secret",
+        "federated_token_file",
+    )
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return (Change("keep", "account"), Change("keep", "subscription"), _registration("NotRegistered"))

@@ -28,12 +28,14 @@ class TrainJob:
     name = "train-job"
     title = "Training job"
     about = (
-        "A job tells Databricks which notebook to run, on which cluster and with which parameters. One run of this job "
-        "trains one build: it runs the training notebook once for each parameter set, several side by side, and keeps "
-        "state, output and times of each. Making the job runs nothing yet."
+        "A job tells Databricks which notebook to run, on which cluster, with which numbers. This one trains a "
+        "model for each set of numbers (alpha and l1_ratio), several side by side, and keeps what each has printed "
+        "and how well it did. Making the job runs nothing and costs nothing; a training costs the cluster's "
+        "minutes. If a training fails, the others go on, and you can start it again."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/jobs/for-each"
     needs: tuple[str, ...] = ("databricks-workspace", "notebooks", "cluster")
+    settings: tuple[str, ...] = ("job_prefix", "experiment", "data_path", "parallel", "timeout_seconds", "log_folder")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         runs = f"{project.training.parallel} runs side by side on the cluster {project.cluster.name}"

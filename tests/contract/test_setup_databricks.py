@@ -79,6 +79,7 @@ class Given:
 
     title = about = link = ""
     needs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -39,6 +39,7 @@ class Paper:
     name: str
     there: set[str]
     needs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     title: str = ""
     about: str = ""
     link: str = ""
