@@ -14,6 +14,8 @@ from mlops_tui import __version__
 
 # name: where it is, and its line in --help (kept here so that --help imports nothing else)
 COMMANDS = {
+    "app": ("app:app", "The terminal app; `mlops-tui` alone opens it, too."),
+    "web": ("app:web", "The same app in a browser of this machine."),
     "up": ("pipeline:up", "Set up what is missing, then train and compare: the main job."),
     "setup": ("pipeline:setup", "Make the cloud match the project; --plan only looks."),
     "train": ("pipeline:train", "Launch a sweep of runs, follow them live, compare them."),
@@ -36,6 +38,7 @@ EXIT_CODES = (
 
 
 INTERRUPTED = 130
+USAGE = 2
 
 
 class Commands(click.Group):
@@ -66,15 +69,27 @@ class Commands(click.Group):
 
 
 @click.group(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+    invoke_without_command=True,
 )
 @click.version_option(__version__, "-V", "--version", message="mlops-tui %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """From an empty Azure subscription to a trained model on Azure Databricks, every step live.
 
-    Begin with `mlops-tui up`: it needs no account, for without --cloud AzureCloud everything happens in a practice
-    cloud on this machine.
+    On a terminal, `mlops-tui` alone opens the app. Elsewhere begin with `mlops-tui up`. Neither needs an account:
+    without --cloud AzureCloud everything happens in a practice cloud on this machine.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    from mlops_tui.commands.terminal import at_terminal, run_app
+
+    if at_terminal():
+        run_app({}, None)
+    click.echo(ctx.get_help(), err=True)
+    ctx.exit(USAGE)
 
 
 if __name__ == "__main__":

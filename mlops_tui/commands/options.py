@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,13 @@ METAVARS = {"str": "TEXT", "choice": "CHOICE", "int": "INTEGER", "float": "NUMBE
 # Shown in every --help; the other flags exist, too.
 COMMON = ("cloud", "sign_in", "tenant_id", "subscription_id", "location", "resource_group")
 
+FILE = click.option(
+    "--file",
+    "-f",
+    "project_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The project file. Default: mlops.toml of this folder or of the nearest one above.",
+)
 OF_EVERY_COMMAND = (
     click.option(
         "--non-interactive", is_flag=True, help="Ask nothing. It is the rule where there is no terminal (CI)."
@@ -32,13 +39,7 @@ OF_EVERY_COMMAND = (
         default="text",
         help="text for people, json for programs: one object a line. Default: text.",
     ),
-    click.option(
-        "--file",
-        "-f",
-        "project_file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="The project file. Default: mlops.toml of this folder or of the nearest one above.",
-    ),
+    FILE,
 )
 
 
@@ -78,14 +79,23 @@ def _with_options(command: F, shown: Collection[str]) -> F:
     def with_invocation(
         *args: Any, project_file: Path | None, output: str, non_interactive: bool, **given: Any
     ) -> None:
-        flags = {name: str(given[PREFIX + name]) for name in _FLAGS if given[PREFIX + name] is not None}
+        flags = flags_of(given)
         rest = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
         interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
         name = click.get_current_context().info_name or ""
         options = Options(project_file, os.environ, flags, somebody_there=interactive)
         command(Invocation(name, options, output, interactive), *args, **rest)
 
-    decorated: Any = with_invocation
+    decorated: Any = with_settings(with_invocation, shown)
+    for option in OF_EVERY_COMMAND:
+        decorated = option(decorated)
+    result: F = decorated
+    return result
+
+
+def with_settings(command: F, shown: Collection[str] = COMMON) -> F:
+    """A flag for each setting; see `flags_of`."""
+    decorated: Any = command
     for setting in reversed(SETTINGS):
         if setting.flag:
             decorated = click.option(
@@ -95,10 +105,13 @@ def _with_options(command: F, shown: Collection[str]) -> F:
                 hidden=setting.name not in shown,
                 metavar=METAVARS[setting.type],
             )(decorated)
-    for option in OF_EVERY_COMMAND:
-        decorated = option(decorated)
     result: F = decorated
     return result
+
+
+def flags_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """The settings among a command's parameters, by name: those that were given."""
+    return {name: str(given[PREFIX + name]) for name in _FLAGS if given[PREFIX + name] is not None}
 
 
 def _help(setting: Setting) -> str:

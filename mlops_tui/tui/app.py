@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
 from textual.signal import Signal
 
 from mlops_tui import folders
+from mlops_tui.errors import MlopsError
+from mlops_tui.tui import remembered
 from mlops_tui.tui.themes import THEMES
 
 if TYPE_CHECKING:
     from mlops_tui.tui.connection import Connection
     from mlops_tui.tui.desk import Desk
+    from mlops_tui.tui.dialogs.leaving import Answer
     from mlops_tui.tui.line import Notice, Topic
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
 SECTIONS = ("setup", "training", "history")
+SIGN_IN = "Sign in"  # the title of the notices that say what signing in takes
 
 
 def _opening() -> Screen[Any]:
@@ -48,8 +56,17 @@ def _history() -> Screen[Any]:
     return HistoryScreen()
 
 
-class MlopsApp(App[None]):
-    """Shows one desk. `connect` makes its connection: the worker process, or a recording in tests."""
+def _commands() -> type[Provider]:
+    from mlops_tui.tui.palette import Commands
+
+    return Commands
+
+
+class MlopsApp(App[str]):
+    """Shows one desk. `connect` makes its connection: the worker process, or a recording in tests.
+
+    What it returns is told on the terminal after it has gone: what still runs, and how to come back to it.
+    """
 
     TITLE = "mlops-tui"
     CSS_PATH = "styles/app.tcss"
@@ -60,11 +77,12 @@ class MlopsApp(App[None]):
         "history": _history,
     }
     DEFAULT_MODE = "opening"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]  # noqa: RUF012 (as Textual declares it)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit", id="quit"),
-        Binding("ctrl+c", "copy_or_leave", show=False, priority=True),
-        Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("ctrl+c", "copy_or_leave", "Copy what is selected, else quit", show=False, priority=True),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
         Binding("f1,question_mark", "help", "Help", key_display="F1", id="help"),
     ]
 
@@ -74,18 +92,24 @@ class MlopsApp(App[None]):
         flags: Mapping[str, str] | None = None,
         file: Path | None = None,
         environment: Mapping[str, str] = os.environ,
+        describe_project: Callable[[], str] = lambda: "",
     ) -> None:
         super().__init__()
         self.given_flags = dict(flags or {})
         self.environment = environment
+        self.describe_project = describe_project  # in a line, for the opening; called on a thread, for it reads files
         self.changes: Signal[Topic] = Signal(self, "changes")  # published when a state has changed
+        self.remembered = remembered.load(environment)
         self._connect = connect
         self._file = file
         self._desk: Desk | None = None
         self._changed: set[Topic] = set()
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        known = self.remembered.theme in self.available_themes
+        self.theme = self.remembered.theme if known else THEMES[0].name
 
     @property
     def desk(self) -> Desk:
@@ -97,14 +121,85 @@ class MlopsApp(App[None]):
             connection = self._connect() if self._connect else WorkerProcess(self._file)
             logs = folders.data_folder(self.environment) / "logs"
             self._desk = Desk(connection, logs, self._note_change, self._tell, self.given_flags)
+            self._desk.line.answered = self._signed_in
         return self._desk
+
+    @property
+    def desk_or_none(self) -> Desk | None:
+        """For the first paint, which must not wait for what the desk imports."""
+        return self._desk
+
+    def on_mount(self) -> None:
+        gc.enable()  # off until here: see `commands.terminal`
+        loop = asyncio.get_running_loop()
+        for end in (signal.SIGTERM, signal.SIGHUP):
+            # Textual's web driver and tests off the main thread have ways of their own.
+            if not self.is_headless and not self.is_web:
+                loop.add_signal_handler(end, self.exit)
+        if "cloud" in self.given_flags:
+            self.call_after_refresh(self.open_cloud, {})
+
+    def on_unmount(self) -> None:
+        if self._desk is not None:
+            self._desk.close()
+
+    def open_cloud(self, chosen: Mapping[str, str]) -> None:
+        """Work there: on to its setup. A choice made by hand is there again next time."""
+        if chosen:
+            self.remembered.chosen = dict(chosen)
+            self.remember()
+        self.desk.open(chosen)
+        self.show_section("setup")
 
     def show_section(self, name: str) -> None:
         """One of SECTIONS."""
         if self.current_mode != name:
             self.switch_mode(name)
 
-    async def action_leave(self) -> None:
+    async def action_choose_cloud(self) -> None:
+        """Back to the opening. The sections begin anew: what they show belongs to the cloud before."""
+        if self.current_mode == "opening":
+            return
+        if self.desk.busy:
+            self.notify(
+                f"Wait for its end, or end it first: {'; '.join(self.desk.busy)}.",
+                title="Something is still running",
+                severity="warning",
+                markup=False,
+            )
+            return
+        self.desk.leave_cloud()
+        await self.switch_mode("opening")
+        for section in SECTIONS:
+            await self.remove_mode(section)
+            self.add_mode(section, self.MODES[section])
+
+    def action_help(self) -> None:
+        from mlops_tui.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def choose_theme(self, name: str) -> None:
+        self.theme = name
+        self.remembered.theme = name
+        self.remember()
+
+    def toggle_bell(self) -> None:
+        self.remembered.bell = not self.remembered.bell
+        self.remember()
+        self.notify(f"The bell for ends and failures is {'on' if self.remembered.bell else 'off'}.", markup=False)
+
+    def remember(self) -> None:
+        """Next time it is as now; where that cannot be written, this sitting goes on all the same."""
+        try:
+            remembered.save(self.environment, self.remembered)
+        except OSError as error:
+            self.notify(f"This choice cannot be kept: {error.strerror}.", severity="warning", markup=False)
+        except MlopsError as error:
+            self.notify(f"This choice cannot be kept. {error.message}", severity="warning", markup=False)
+
+    def action_leave(self) -> None:
         """Go at once where nothing would notice; else ask."""
         if self._desk is None or not self._desk.busy:
             self.exit()
@@ -112,18 +207,28 @@ class MlopsApp(App[None]):
         from mlops_tui.tui.dialogs.leaving import LeavingDialog
 
         if not isinstance(self.screen, LeavingDialog):
-            self.push_screen(LeavingDialog(self._desk.busy), self._left)
+            self.push_screen(LeavingDialog(self._desk), self._left)
 
     def action_copy_or_leave(self) -> None:
-        """Ctrl+C copies what is selected, as everywhere; else it means going."""
-        if self.screen.get_selected_text():
-            self.screen.action_copy_text()
-        else:
-            self.call_later(self.action_leave)
+        """Ctrl+C copies what is selected, as everywhere; else it means going, and going is what it means twice."""
+        from mlops_tui.tui.dialogs.leaving import LeavingDialog
 
-    def on_unmount(self) -> None:
-        if self._desk is not None:
-            self._desk.close()
+        selected = self.screen.get_selected_text() or getattr(self.focused, "selected_text", "")
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+            self.notify("Copied.", timeout=2, markup=False)
+        elif isinstance(self.screen, LeavingDialog):
+            self.screen.dismiss("leave")
+        else:
+            self.action_leave()
+
+    def _left(self, answer: Answer | None) -> None:
+        """What is left running goes on: the worker finishes the write in hand, the cloud all that it has begun."""
+        if answer == "leave":
+            self.exit(self.desk.left_behind)
+        elif answer == "ended":
+            self.exit()
 
     def _note_change(self, topic: Topic) -> None:
         """Many changes in a moment are shown once."""
@@ -137,4 +242,24 @@ class MlopsApp(App[None]):
             self.changes.publish(topic)
 
     def _tell(self, notice: Notice) -> None:
+        if notice.rings and self.remembered.bell:
+            self.bell()
+        if notice.title == SIGN_IN:
+            self._show_sign_in(notice.text)
+            return
         self.notify(notice.text, title=notice.title, severity=notice.severity, markup=False)
+
+    def _show_sign_in(self, text: str) -> None:
+        from mlops_tui.tui.dialogs.sign_in import SignInDialog
+
+        if isinstance(self.screen, SignInDialog):
+            self.screen.show(text)
+        else:
+            self.push_screen(SignInDialog(text))
+
+    def _signed_in(self) -> None:
+        """The cloud answers: the dialog that asks for signing in has done its work."""
+        from mlops_tui.tui.dialogs.sign_in import SignInDialog
+
+        if isinstance(self.screen, SignInDialog):
+            self.screen.dismiss()

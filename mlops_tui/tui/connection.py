@@ -23,6 +23,9 @@ from mlops_tui.redaction import redact
 OnEvent = Callable[[Event], None]
 LAST_WORDS = 40  # lines kept of the worker's standard error
 DIED = -1  # the exit code of requests whose worker has gone
+CLOSE_SECONDS = 0.5  # a worker that reads nothing must not keep the app from ending
+START_HINT = "End other programs if the machine is short of memory, then try again. Nothing in the cloud is lost."
+END_HINT = "Try again: it looks at what is there and goes on. Nothing in the cloud is lost."
 
 
 @dataclass
@@ -93,11 +96,14 @@ class WorkerProcess:
             self._writer.cancel()
         if self._process is not None and self._process.stdin is not None:
             # Not waited for: it has a write in hand to finish, and its pipe tells it that nobody listens any more.
-            with self._lock:
-                try:
-                    self._process.stdin.close()
-                except OSError:
-                    return  # it has gone before us
+            if not self._lock.acquire(timeout=CLOSE_SECONDS):
+                return  # the pipe is full; it closes when this process ends
+            try:
+                self._process.stdin.close()
+            except OSError:
+                return  # it has gone before us
+            finally:
+                self._lock.release()
 
     def _put(self, message: dict[str, Any]) -> None:
         self._outbox.put_nowait(json.dumps(message))
@@ -110,7 +116,11 @@ class WorkerProcess:
         while True:
             line = await self._outbox.get()
             if self._process is None:
-                self._process = await asyncio.to_thread(self._start, loop)
+                try:
+                    self._process = await asyncio.to_thread(self._start, loop)
+                except OSError as error:
+                    self._lose(f"The engine cannot be started: {error.strerror or error}.", START_HINT)
+                    continue
             await asyncio.to_thread(self._write_line, self._process, line)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> subprocess.Popen[str]:
@@ -140,9 +150,13 @@ class WorkerProcess:
     def _listen(self, process: subprocess.Popen[str], loop: asyncio.AbstractEventLoop) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            message = json.loads(line)
-            event = from_json(message["event"]) if "event" in message else None
-            self._on_loop(loop, self._deliver, str(message.get("request", "")), event, message.get("exit_code"))
+            try:
+                request_id, event, exit_code = _read(line)
+            except (ValueError, TypeError, RecursionError) as error:
+                # Somebody else has printed into the pipe. It is kept for the card, should the worker end over it.
+                self._last_words.append(redact(f"unreadable: {line[:200].rstrip()} ({error})"))
+                continue
+            self._on_loop(loop, self._deliver, request_id, event, exit_code)
         exit_code = process.wait()
         self._on_loop(loop, self._gone, process, exit_code)
 
@@ -174,12 +188,24 @@ class WorkerProcess:
         """Everything that was asked for ends; the next request starts a new worker."""
         if self._process is process:
             self._process = None
+        self._lose(f"The engine has ended unexpectedly (exit code {exit_code}).", END_HINT)
+
+    def _lose(self, message: str, hint: str) -> None:
         lost, self._requests = self._requests, {}
-        card = ErrorCard(
-            f"The engine has ended unexpectedly (exit code {exit_code}).",
-            "Try again: it looks at what is there and goes on. Nothing in the cloud is lost.",
-            raw="\n".join(self._last_words),
-        )
+        while not self._outbox.empty():  # whoever asked is told that it failed: a new worker must not do it after all
+            self._outbox.get_nowait()
+        card = ErrorCard(message, hint, raw="\n".join(self._last_words))
+        self._last_words.clear()
         for request in lost.values():
             request.on_event(Problem(error=card))
             request.end(DIED)
+
+
+def _read(line: str) -> tuple[str, Event | None, int | None]:
+    """One message of the worker. Raises ValueError or TypeError where it is none."""
+    message = json.loads(line)
+    if not isinstance(message, dict) or not isinstance(message.get("event", {}), dict):
+        raise ValueError("no message")
+    event = from_json(message["event"]) if "event" in message else None
+    exit_code = message.get("exit_code")
+    return str(message.get("request", "")), event, None if exit_code is None else int(exit_code)

@@ -10,6 +10,7 @@ Requests belong to the desk, not to a screen: they go on when screens change.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from mlops_tui.tui.line import Line, Notice, Topic
 from mlops_tui.tui.setup_desk import SetupDesk
 from mlops_tui.tui.training_desk import TrainingDesk
 
+WAIT_SECONDS = 0.1  # between two looks at what is still running, while everything is being ended
+
 
 class Desk:
     """One cloud chosen, one connection, and what is known of both. `logs` is a folder for the log lines of runs."""
@@ -41,7 +44,8 @@ class Desk:
         told: Callable[[Notice], None],
         flags: Mapping[str, str] | None = None,
     ) -> None:
-        self.line = Line(connection, changed, told, dict(flags or {}))
+        self.given = dict(flags or {})  # on the command line: they count whatever cloud is chosen
+        self.line = Line(connection, changed, told, dict(self.given))
         self.logs = logs
         self.setup = SetupDesk(self.line)
         self.training = TrainingDesk(self.line, logs)
@@ -58,6 +62,18 @@ class Desk:
         """What would notice that the app ends, in words; empty: nothing runs."""
         return [*filter(None, [self.setup.busy]), *self.training.busy]
 
+    @property
+    def left_behind(self) -> str:
+        """What to say on the terminal when the app ends while something runs: what goes on, and how to come back."""
+        lines = []
+        if self.setup.busy:
+            lines.append("Setup finishes the step in hand and then stops; start mlops-tui again to go on with it.")
+        for sweep in self.training.state.running:
+            lines.append(f"Job run {sweep.job_run or '(just starting)'} goes on in the cloud.")
+            if sweep.job_run:
+                lines.append(f"Come back to it: start mlops-tui again, or `mlops-tui logs {sweep.job_run} --follow`.")
+        return "\n".join(lines)
+
     def find_sign_ins(self) -> Request:
         """Look for ways into a cloud on this machine."""
 
@@ -66,11 +82,18 @@ class Desk:
                 self.sign_ins = event.sign_ins
                 self.line.changed("opening")
 
-        return self.line.ask("sign_ins", fold)
+        def ended(_: int) -> None:
+            self.sign_ins = self.sign_ins or ()  # nobody waits for an answer that does not come
+            self.line.changed("opening")
+
+        return self.line.ask("sign_ins", fold, ended)
 
     def open(self, chosen: Mapping[str, str]) -> Request:
-        """Choose a cloud: start it if it is the practice cloud, read settings and steps, then look at what is there."""
-        self.line.flags |= chosen
+        """Choose a cloud: start it if it is the practice cloud, read settings and steps, then look at what is there.
+
+        What was set for the cloud before does not count for this one.
+        """
+        self.line.flags = {**self.given, **chosen}
         self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
         self.choices, self.choice_problems, self.opened = {}, {}, False
         self.setup.state.begin("looking")
@@ -87,6 +110,11 @@ class Desk:
         self.line.changed("setup")
         return request
 
+    def leave_cloud(self) -> None:
+        """Stop looking at this cloud: another will be chosen. To be asked for where nothing runs."""
+        self.setup.stop()
+        self.opened = False
+
     def set_settings(self, values: Mapping[str, str]) -> Request:
         """Use these from now on; the commands by hand follow them, and the plan on show is for others now."""
         self.line.flags |= values
@@ -98,7 +126,7 @@ class Desk:
 
         def saved(exit_code: int) -> None:
             if exit_code == 0:
-                self.line.told(Notice("Saved", f"{', '.join(values)}: written to {self.settings_file}."))
+                self.line.told(Notice("Saved", f"{', '.join(values)}: written to {self.settings_file}.", rings=False))
 
         return self.line.ask("save_settings", self._fold, saved, values=dict(values))
 
@@ -115,10 +143,16 @@ class Desk:
 
         return self.line.ask("choices", fold, setting=setting)
 
-    def end_all(self) -> list[Request]:
-        """End everything that runs, in the cloud, too."""
+    async def end_all(self) -> None:
+        """End everything that runs, in the cloud, too; returns when it has ended. Bounded by whoever waits."""
         self.setup.stop()
-        return self.training.end_all()
+        asked: set[str] = set()
+        while self.busy:
+            for sweep in self.training.state.running:  # one that is just starting gets its number in a moment
+                if sweep.job_run and sweep.job_run not in asked:
+                    asked.add(sweep.job_run)
+                    self.training.end_run(sweep.job_run)
+            await asyncio.sleep(WAIT_SECONDS)
 
     def close(self) -> None:
         """The worker finishes the write in hand; what runs in the cloud goes on."""

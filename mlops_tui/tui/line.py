@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mlops_tui.events import Event
+from mlops_tui.events import CommandStarted, Event, LogLine, SettingsRead, StepsDescribed, StepState
 from mlops_tui.tui.connection import Connection, Request
 
 Topic = Literal["opening", "settings", "setup", "training", "history"]
 Severity = Literal["information", "warning", "error"]
 INTERRUPTED = 130  # the exit code of a request that was asked to stop
+LOCAL = ("open", "describe", "save_settings", "sign_ins")  # requests that are answered without signing in
+# What is told while somebody still has to sign in.
+BEFORE_SIGNING_IN = (CommandStarted, LogLine, SettingsRead, StepsDescribed)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Notice:
     title: str
     text: str
     severity: Severity = "information"
+    rings: bool = True  # the bell, where it is on: for ends and failures
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Line:
     changed: Callable[[Topic], None]
     told: Callable[[Notice], None]
     flags: dict[str, str] = field(default_factory=dict)  # settings given on the command line or on screen
+    answered: Callable[[], None] = lambda: None  # the cloud has said something: nobody has to sign in any more
 
     def ask(
         self,
@@ -40,4 +45,16 @@ class Line:
         **arguments: object,
     ) -> Request:
         """Send a request with the settings chosen so far; they outrank file and environment."""
-        return self.connection.send(do, on_event, on_end, flags=dict(self.flags), **arguments)
+
+        def hear(event: Event) -> None:
+            if do not in LOCAL and _from_the_cloud(event):
+                self.answered()
+            on_event(event)
+
+        return self.connection.send(do, hear, on_end, flags=dict(self.flags), **arguments)
+
+
+def _from_the_cloud(event: Event) -> bool:
+    if isinstance(event, StepState):
+        return event.state not in ("waiting", "checking", "running")
+    return not isinstance(event, BEFORE_SIGNING_IN)

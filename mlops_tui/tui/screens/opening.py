@@ -2,27 +2,138 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import OptionList, Static
+from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
+    from mlops_tui.tui.line import Topic
+
+PRACTICE = {"cloud": "sandbox"}
+ABOUT = "From an empty Azure subscription to a trained model on Azure Databricks, every step live."
+LOOKING = "looking for ways to sign in on this machine …"
 
 
 class OpeningScreen(Screen[None]):
     """The first thing anybody sees; imports little, for it must be there at once."""
 
-    help_text: ClassVar[str] = ""
+    help_text: ClassVar[str] = """\
+# Where do you want to work?
+
+**Practice on this machine** needs no account and costs nothing. A small cloud of its own starts on this machine; it
+speaks as Azure and Azure Databricks do, really trains, and forgets nothing until you say so. Begin here.
+
+**Azure** is the real thing: what you set up there costs what Azure charges for it. The list shows the ways of signing
+in that this machine is prepared for: the Azure CLI, environment variables, Databricks profiles, or a browser.
+Choosing one only looks; nothing is made before you say so on the next screen.
+
+What you chose last time is marked and preselected.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.leave", "Quit", show=False)]
+    DEFAULT_CSS = """
+    OpeningScreen {
+        align-horizontal: center;
+        .all { max-width: 100; height: 1fr; padding: 1 2 0 2; }
+        .brand { text-style: bold; color: $primary; }
+        .question { padding: 1 0; }
+        .project { color: $text-muted; padding: 1 0 0 0; }
+        OptionList {
+            height: auto; max-height: 1fr; padding: 0 1; background: $surface;
+            border: round $border-blurred; border-title-color: $foreground;
+        }
+        OptionList:focus { border: round $primary; border-title-color: $primary; border-title-style: bold; }
+        .option-list--option { padding: 0 1; }
+    }
+    """
 
     def compose(self) -> ComposeResult:
-        yield Static("Where do you want to work?", markup=False)
-        yield OptionList(Option("Practice on this machine", id="practice"))
+        with Vertical(classes="all"):
+            yield Static("mlops-tui", markup=False, classes="brand")
+            yield Static(ABOUT, markup=False)
+            yield Static("Choose with ↑ ↓ and Enter, or click.", markup=False, classes="question")
+            choices = OptionList()
+            choices.border_title = "Where do you want to work?"
+            yield choices
+            yield Static("", markup=False, classes="project")
+        yield Footer(show_command_palette=True)
 
-    def on_option_list_option_selected(self) -> None:
+    def on_mount(self) -> None:
+        self._choices: list[dict[str, str]] = []  # by the option's id
+        self._moved = False  # the person has chosen a line: leave it to them
+        self._fill()
+        self.query_one(OptionList).focus()
+        cast("MlopsApp", self.app).changes.subscribe(self, self._changed)
+
+    def on_screen_resume(self) -> None:
+        """After the first paint, and whenever somebody comes back: what there is may have changed."""
+        if "cloud" not in cast("MlopsApp", self.app).given_flags or self._moved:
+            self.call_after_refresh(self._look)
+
+    def _look(self) -> None:
+        cast("MlopsApp", self.app).desk.find_sign_ins()
+        self._describe_project()
+
+    @work(exclusive=True)
+    async def _describe_project(self) -> None:
+        text = await asyncio.to_thread(cast("MlopsApp", self.app).describe_project)
+        self.query_one(".project", Static).update(text)
+
+    def _changed(self, topic: Topic) -> None:
+        if topic == "opening":
+            self._fill()
+
+    def _fill(self) -> None:
+        """Practice first; then, under a heading, the ways into Azure as far as they are known."""
         app = cast("MlopsApp", self.app)
-        app.desk.open({"cloud": "sandbox"})
-        app.show_section("setup")
+        choices = self.query_one(OptionList)
+        wanted = self._highlighted(choices) if self._moved else app.remembered.chosen
+        found = app.desk_or_none.sign_ins if app.desk_or_none else None
+        self._choices = []
+        choices.clear_options()
+        choices.add_options(
+            [
+                self._option("Practice on this machine", "No account, no cost; ready in about 10 seconds.", PRACTICE),
+                None,
+                Option(Content.styled("Azure", "bold"), disabled=True),
+                *(self._option(sign_in.title, sign_in.detail, sign_in.settings) for sign_in in found or ()),
+            ]
+        )
+        if not found:
+            text = (
+                LOOKING if found is None else "No way to sign in was found; `mlops-tui config --sign-ins` tells more."
+            )
+            choices.add_option(Option(Content.styled(text, "$text-muted"), disabled=True))
+        number = self._choices.index(wanted) if wanted in self._choices else 0
+        choices.highlighted = choices.get_option_index(str(number))
+
+    def _highlighted(self, choices: OptionList) -> dict[str, str]:
+        option = choices.highlighted_option
+        return self._choices[int(option.id)] if option is not None and option.id else {}
+
+    def _option(self, title: str, detail: str, settings: dict[str, str]) -> Option:
+        """Two lines; text from outside is plain."""
+        from mlops_tui.tui.plain import plain
+
+        last = cast("MlopsApp", self.app).remembered.chosen == settings
+        self._choices.append(dict(settings))
+        parts: list[tuple[str, str]] = [(plain(title), "bold")]
+        if last:
+            parts.append(("  · last time", "$success"))
+        parts.append((f"\n  {plain(detail)}", ""))
+        return Option(Content.assemble(*parts), id=str(len(self._choices) - 1))
+
+    def on_key(self) -> None:
+        self._moved = True
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        settings = self._choices[int(event.option.id or 0)]
+        cast("MlopsApp", self.app).open_cloud(settings)

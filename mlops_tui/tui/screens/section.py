@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Section(Screen[None]):
-    """A screen of its own mode. Subclasses give `name_`, `topics`, `HELP`, `body` and `show`."""
+    """A screen of its own mode. Subclasses give `section`, `topics`, `help_text`, `body` and `show`."""
 
     section: ClassVar[str] = ""  # "setup"
     topics: ClassVar[tuple[Topic, ...]] = ()  # changes of these call `show`
@@ -27,6 +27,7 @@ class Section(Screen[None]):
         Binding("1,f2", "go('setup')", "Setup", show=False),
         Binding("2,f3", "go('training')", "Training", show=False),
         Binding("3,f4", "go('history')", "History", show=False),
+        Binding("0", "app.choose_cloud", "Choose another cloud", show=False),
     ]
 
     @property
@@ -52,6 +53,7 @@ class Section(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """What changed while another section was on top."""
+        self.query_one(SectionBar).show()
         self.show()
 
     def action_go(self, section: str) -> None:

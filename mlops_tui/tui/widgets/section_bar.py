@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar, cast
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
 
+from mlops_tui.tui.plain import plain
+from mlops_tui.tui.signs import STEP_SIGNS
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.app import MlopsApp
+    from mlops_tui.tui.line import Topic
+
 TITLES = {"setup": "1 Setup", "training": "2 Training", "history": "3 History"}
+CLOUDS = {"sandbox": "practice cloud", "AzureCloud": "Azure"}  # others are named as they are set
 
 
 class SectionTab(Static):
-    """One section's name."""
+    """One section's name, with a sign while something runs there."""
+
+    running = False
 
     def __init__(self, section: str, chosen: bool) -> None:
         super().__init__(TITLES[section], markup=False, classes="-chosen" if chosen else "")
-        self._section = section
+        self.section = section
+
+    def show(self, running: bool) -> None:
+        if running != self.running:
+            self.running = running
+            self.update(f"{TITLES[self.section]} {STEP_SIGNS['running']}" if running else TITLES[self.section])
 
     async def on_click(self) -> None:
-        await self.run_action(f"screen.go('{self._section}')")
+        await self.run_action(f"screen.go('{self.section}')")
 
 
 class SectionBar(Horizontal):
+    """Brings itself up to date; the screens need not think of it."""
+
+    TOPICS: ClassVar[tuple[Topic, ...]] = ("setup", "settings", "training")
     DEFAULT_CSS = """
     SectionBar {
         height: 1; background: $panel; color: $foreground;
@@ -28,16 +48,48 @@ class SectionBar(Horizontal):
         SectionTab { width: auto; padding: 0 1; color: $text-muted; }
         SectionTab:hover { background: $surface; }
         SectionTab.-chosen { text-style: bold reverse; color: $foreground; }
-        .where { width: 1fr; text-align: right; padding: 0 1; color: $text-muted; }
+        .where {
+            width: 1fr; text-align: right; padding: 0 1; color: $text-muted;
+            text-wrap: nowrap; text-overflow: ellipsis;
+        }
     }
     """
 
     def __init__(self, section: str) -> None:
         super().__init__()
         self._section = section
+        self._where = ""
 
     def compose(self) -> ComposeResult:
         yield Static("mlops-tui", markup=False, classes="brand")
         for section in TITLES:
             yield SectionTab(section, section == self._section)
         yield Static("", markup=False, classes="where")
+
+    def on_mount(self) -> None:
+        cast("MlopsApp", self.app).changes.subscribe(self, self._changed)
+        self.show()
+
+    def show(self) -> None:
+        desk = cast("MlopsApp", self.app).desk
+        running = {"setup": bool(desk.setup.busy), "training": bool(desk.training.busy)}
+        for tab in self.query(SectionTab):
+            tab.show(running.get(tab.section, False))
+        where = self._whereabouts()
+        if where != self._where:
+            self._where = where
+            self.query_one(".where", Static).update(where)
+
+    def _whereabouts(self) -> str:
+        """Project · cloud · build, as far as they are known."""
+        desk = cast("MlopsApp", self.app).desk
+        values = {name: desk.settings[name].value for name in ("project_name", "cloud") if name in desk.settings}
+        cloud = desk.line.flags.get("cloud") or values.get("cloud", "")
+        sweep = desk.training.state.current
+        build = f"build {sweep.build}" if sweep is not None and sweep.build else ""
+        parts = (values.get("project_name", ""), CLOUDS.get(cloud, cloud), build)
+        return " · ".join(plain(part) for part in parts if part)
+
+    def _changed(self, topic: Topic) -> None:
+        if topic in self.TOPICS and self.screen.is_current:
+            self.show()
