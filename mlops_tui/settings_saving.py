@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def save(given: Path | None, values: Mapping[str, str]) -> Saved:
     text = before
     for keys, value in wanted.items():
         text = _with(text, keys, value)
-    _refuse_new_problems(path, before, text)
+    _refuse_new_problems(path, before, text, {".".join(keys) for keys in wanted})
     if text != before or not exists:
         _replace(path, text)
     return Saved(path, not exists, _differences(before, text, tuple(wanted)))
@@ -104,16 +104,20 @@ def _text(path: Path) -> str:
     return text
 
 
-def _refuse_new_problems(path: Path, before: str, after: str) -> None:
-    """What is wrong in the file already may stay so; values that do not go together must not be added to it."""
+def _refuse_new_problems(path: Path, before: str, after: str, keys: Collection[str]) -> None:
+    """What is wrong in the file may stay so, to be mended one by one; what does not go together must not be added.
+
+    Values are compared with each other only where each is right by itself, so that mending one may bring to light
+    what had been wrong with others.
+    """
 
     def problems(text: str) -> list[tuple[str, str]]:
         return [(one.key, one.reason) for one in look_at(project_file.parse(path, text), {}, {}).problems]
 
     known = problems(before)
-    new = [": ".join(filter(None, problem)) for problem in problems(after) if problem not in known]
+    new = [one for one in problems(after) if one not in known and (not known or one[0] in keys)]
     if new:
-        raise _not_saved(path, new)
+        raise _not_saved(path, [": ".join(filter(None, one)) for one in new])
 
 
 def _with(text: str, keys: Keys, value: Value) -> str:

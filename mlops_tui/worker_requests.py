@@ -202,6 +202,13 @@ def _describe(service: Service, call: Call, show: Emit) -> int:
     return 0
 
 
+def _save(service: Service, call: Call, show: Emit) -> int:
+    """Into the project file; then what holds, as `_describe` tells it."""
+    practice = service.surroundings.known_practice()
+    operations.save_settings(service.options(call), Sequencer(show), _values(call), practice)
+    return 0
+
+
 def _open(service: Service, call: Call, show: Emit) -> int:
     """Get ready: the practice cloud, if that is meant, and the SDKs. What cannot be used is shown all the same."""
     try:
@@ -275,9 +282,7 @@ REQUESTS: dict[str, Kind] = {
     "open": Kind(_open),
     "describe": Kind(_describe),
     "sign_ins": Kind(_on_machine(lambda options, emit, _: operations.find_sign_ins(options.environment, emit))),
-    "save_settings": Kind(
-        _on_machine(lambda options, emit, call: operations.save_settings(options, emit, _values(call)))
-    ),
+    "save_settings": Kind(_save),
     # setup
     "plan": Kind(_plan),
     "apply": Kind(_apply, writes=True),

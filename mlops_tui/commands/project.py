@@ -7,10 +7,13 @@ from pathlib import Path
 
 import click
 
+from mlops_tui import operations
 from mlops_tui.commands import running
 from mlops_tui.commands.options import ProjectCommand, project_options_in_full
 from mlops_tui.commands.running import Invocation
+from mlops_tui.engine import Sequencer
 from mlops_tui.errors import MlopsError, UsageError
+from mlops_tui.events import Event, LogLine
 
 
 @click.command()
@@ -48,13 +51,49 @@ def _make(folder: Path) -> None:
 
 
 @click.command(cls=ProjectCommand)
+@click.option("--save", is_flag=True, help="Write the settings given as flags into mlops.toml; all else in it stays.")
+@click.option("--sign-ins", is_flag=True, help="Show the ways into a cloud that this machine is prepared for.")
+@click.option(
+    "--choices", metavar="SETTING", default="", help="List what the cloud offers for a setting, such as location."
+)
 @project_options_in_full
-def config(invocation: Invocation) -> None:
+def config(invocation: Invocation, save: bool, sign_ins: bool, choices: str) -> None:
     """Show each setting, its value and where it comes from.
 
     The stronger outranks the weaker: flags, the environment, the practice cloud (where it is used), mlops.toml, the
-    default. Secrets come from the environment alone, and are hidden here. Nothing is called or changed.
+    default. Secrets come from the environment alone, and are hidden here. Without an option of its own, nothing is
+    called or changed.
     """
+    if save + sign_ins + bool(choices) > 1:
+        raise click.UsageError("Give one of --save, --sign-ins and --choices at a time.")
+    if save:
+        _save(invocation)
+    elif sign_ins:
+        operations.find_sign_ins(invocation.options.environment, Sequencer(invocation.reporter().show))
+    elif choices:
+        setting = choices.removeprefix("--").replace("-", "_")
+        running.run(invocation, lambda session, emit: operations.list_choices(session, emit, setting))
+    else:
+        _show(invocation)
+
+
+def _save(invocation: Invocation) -> None:
+    if not invocation.options.flags:
+        raise click.UsageError("Say what to save: mlops-tui config --save --location northeurope")
+    reporter = invocation.reporter()
+
+    def show_lines(event: Event) -> None:
+        if isinstance(event, LogLine):
+            reporter.show(event)
+
+    try:
+        summary = operations.save_settings(invocation.options, Sequencer(show_lines), invocation.options.flags)
+    except MlopsError as error:
+        running.fail(reporter, error)
+    click.echo(summary, err=invocation.output == "json")
+
+
+def _show(invocation: Invocation) -> None:
     from mlops_tui.commands.sandbox import known_practice
     from mlops_tui.project import load
     from mlops_tui.settings import config_rows

@@ -6,6 +6,7 @@ Text from outside is never parsed as markup: everything is printed as rich `Text
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TextIO
 
 from rich.console import Console
@@ -31,10 +32,14 @@ from mlops_tui.events import (
     RunsCompared,
     RunsListed,
     RunState,
+    SettingsRead,
+    SignInsFound,
+    StepsDescribed,
     StepState,
 )
 from mlops_tui.headless.run_text import STATE_STYLE, described, job_runs_table, runs_table, when
 from mlops_tui.redaction import redact
+from mlops_tui.settings import BY_NAME
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "="}
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
@@ -125,6 +130,26 @@ class PlainText:
             self._line(f"There is nothing yet to choose from for {event.setting}.")
         for choice in event.choices:
             self._line(choice.value if choice.label in ("", choice.value) else f"{choice.value}  ({choice.label})")
+
+    def _settings_read(self, event: SettingsRead) -> None:
+        self._line(f"Settings of {event.file}" if event.file else "Settings, without a project file", "bold")
+        for one in event.values:
+            self._line(f"  {one.key} = {one.value}  ({one.origin})")
+            if one.problem:
+                self._line(f"    ! {one.problem}", "bold red")
+
+    def _steps_described(self, event: StepsDescribed) -> None:
+        for step in event.steps:
+            self._line(step.title, "bold")
+            self._line(f"  {step.about}")
+            self._line(f"  {step.link}")
+
+    def _sign_ins_found(self, event: SignInsFound) -> None:
+        for sign_in in event.sign_ins:
+            flags = [f"{BY_NAME[name].flag} {shlex.quote(value)}" for name, value in sign_in.settings.items()]
+            self._line(sign_in.title, "bold")
+            self._line(f"  {sign_in.detail}")
+            self._line(f"  {' '.join(flags)}")
 
     def _planned(self, event: Planned) -> None:
         if not self._plan_open:

@@ -39,7 +39,6 @@ class Paper:
     name: str
     there: set[str]
     needs: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
     title: str = ""
     about: str = ""
     link: str = ""

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from mlops_tui import events, redaction
-from mlops_tui.events import Change, Choice, ErrorCard, Event, JobRun, RunResult
+from mlops_tui.events import (
+    Change,
+    Choice,
+    ErrorCard,
+    Event,
+    JobRun,
+    RunResult,
+    SettingValue,
+    SignIn,
+    StepDescription,
+)
 from mlops_tui.headless.json_lines import JsonLines
 from mlops_tui.headless.text import PlainText
 from mlops_tui.journal import Journal
@@ -37,6 +47,12 @@ EVERY_EVENT: tuple[Event, ...] = (
         result=RUNS[0], tags={"note": HOSTILE}, artifacts=("model/MLmodel",), model_uri="runs:/1/model"
     ),
     events.ChoicesRead(setting="location", choices=(Choice("westeurope", HOSTILE),)),
+    events.SettingsRead(
+        file="/project/mlops.toml",
+        values=(SettingValue("location", "azure.location", "?", HOSTILE, "the region", "str", problem=HOSTILE),),
+    ),
+    events.StepsDescribed(steps=(StepDescription("s", "A step", HOSTILE, "https://x", (), ("location",), "az"),)),
+    events.SignInsFound(sign_ins=(SignIn(HOSTILE, "a subscription", {"cloud": "AzureCloud", "sign_in": "cli"}),)),
     events.Problem(error=ErrorCard("It failed.", "Do this.", "https://learn.microsoft.com", HOSTILE, "Code", 3)),
     events.CommandFinished(command="up", exit_code=3, seconds=1.0, summary="Nothing."),
 )
@@ -158,6 +174,12 @@ def test_a_log_line_moves_no_cursor_and_rings_no_bell() -> None:
     assert not set(out) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
     assert "one" in out
     assert "two" in out
+
+
+def test_a_way_to_sign_in_comes_with_the_flags_that_choose_it() -> None:
+    way = SignIn("Azure CLI: ada", "subscription One", {"cloud": "AzureCloud", "sign_in": "cli"})
+    out, _ = printed(events.SignInsFound(sign_ins=(way,)))
+    assert out.splitlines() == ["Azure CLI: ada", "  subscription One", "  --cloud AzureCloud --sign-in cli"]
 
 
 def test_the_table_fits_a_small_terminal_whole() -> None:
