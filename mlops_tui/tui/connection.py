@@ -6,6 +6,7 @@ The engine never runs in the app's own process: what it imports and computes wou
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
 import json
 import subprocess
@@ -79,6 +80,8 @@ class WorkerProcess:
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        # Callbacks see what whoever made this sees (Textual looks up its app so), not the listening thread's nothing.
+        self._context = contextvars.copy_context()
 
     def send(self, do: str, on_event: OnEvent, on_end: Callable[[int], None], **arguments: Any) -> Request:
         request = Request(f"{next(self._ids)}", do, arguments, on_event, on_end)
@@ -163,7 +166,7 @@ class WorkerProcess:
     def _on_loop(self, loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
         if not self._closed:
             try:
-                loop.call_soon_threadsafe(call, *arguments)
+                loop.call_soon_threadsafe(call, *arguments, context=self._context)
             except RuntimeError:  # the app has ended in between
                 return
 

@@ -16,7 +16,7 @@ from mlops_tui.tui.app import SECTIONS
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
 
-OF_THE_APP = ("leave", "help", "copy_or_leave", "app.choose_cloud")  # told below in words of their own
+OF_THE_APP = ("leave", "app.leave", "help", "copy_or_leave", "app.choose_cloud")  # told below in words of their own
 ASIDE = tuple(f"go('{section}')" for section in SECTIONS)
 
 
