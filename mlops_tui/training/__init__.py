@@ -49,8 +49,9 @@ def read_log(session: Session, run: str, emit: Emit, follow: bool) -> RunsCompar
     files = _databricks(session).files
     for name in launched.runs:
         log = Segments(files, f"{launched.log_folder}/{name}")
-        for line in [*log.read(), *log.rest()]:
-            emit(LogLine(source=name, text=line))
+        for lines in (*log.all(), log.rest()):
+            for line in lines:
+                emit(LogLine(source=name, text=line))
     return None
 
 

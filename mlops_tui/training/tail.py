@@ -62,6 +62,8 @@ class Follower:
                     self._finish(pool)
                     return self._seen
                 pause = QUICK if moved else min(pause * 1.5, SLOW)
+                if moved is not None and any(log.behind for log in self._segments.values()):
+                    pause = 0.0
                 if self._session.cancelled.wait(pause):
                     raise self._left()
 
@@ -184,7 +186,9 @@ class Follower:
         """The last lines, and why runs failed that did not say it themselves."""
         for name, log in self._segments.items():
             if not log.ended:
-                self._teller(name)([*log.read(), *log.rest()])
+                for lines in log.all():
+                    self._teller(name)(lines)
+                self._teller(name)(log.rest())
         self._tell_metrics(self._read_metrics())
         self._tell_ended(everything=True)
         silent = [run for name, run in self._seen.items() if run.status == "failed" and not self._segments[name].ended]
