@@ -39,11 +39,21 @@ class StepRow:
     seconds: float | None = None  # it took, once it has ended
     changes: tuple[Change, ...] = ()
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    logged: int = 0  # lines ever; `log` keeps the last ones
     error: ErrorCard | None = None
 
     @property
     def pending(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.action != "keep")
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds since it began, or that it took."""
+        return self.seconds if self.since is None else time.monotonic() - self.since
+
+    def add(self, line: LogLine) -> None:
+        self.log.append(line)
+        self.logged += 1
 
 
 class SetupState:
@@ -52,6 +62,7 @@ class SetupState:
     def __init__(self) -> None:
         self.steps: dict[str, StepRow] = {}
         self.doing: Doing = ""
+        self.since = 0.0  # time.monotonic() when that began
         self.plan_id = ""  # the request that holds the plan on show; empty where there is none to apply
         self.pending: int | None = None  # changes to make; None before anybody has looked
         self.kept = 0
@@ -64,9 +75,24 @@ class SetupState:
         """Everything has been looked at and nothing is to be done."""
         return self.pending == 0 and not self.doing
 
+    @property
+    def failed(self) -> list[StepRow]:
+        return [row for row in self.steps.values() if row.state == "failed"]
+
+    @property
+    def appliable(self) -> bool:
+        """There is a plan, and something in it that is not done yet."""
+        return bool(self.plan_id and self.pending and not self.doing)
+
+    def unmet(self, name: str) -> list[StepRow]:
+        """The steps that must be applied before this one can be, by itself."""
+        description = self.steps[name].description
+        needs = description.needs if description else ()
+        return [self.steps[need] for need in needs if need in self.steps and self.steps[need].pending]
+
     def begin(self, doing: Doing) -> None:
         """A request begins: what the last one complained of no longer counts."""
-        self.doing = doing
+        self.doing, self.since = doing, time.monotonic()
         self.problem = None
         if doing == "looking":
             self.plan_id, self.pending, self.kept = "", None, 0
@@ -92,7 +118,10 @@ class SetupState:
                 self.pending, self.kept = event.pending, event.kept
             case LogLine():
                 row = self.steps.get(event.source)
-                (row.log if row else self.general).append(event)
+                if row is None:
+                    self.general.append(event)
+                else:
+                    row.add(event)
             case Identified():
                 self.identified.append(event)
             case Problem():

@@ -1,0 +1,86 @@
+"""Before anything is made: what it is, what it costs, and what to weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from mlops_tui.tui.dialogs.box import BoxDialog
+from mlops_tui.tui.plain import plain
+from mlops_tui.tui.setup_words import ACTION_COLOURS, ACTION_SIGNS, costs_of, counted, warnings_of
+from mlops_tui.tui.signs import WARNING
+from mlops_tui.tui.state.setup import StepRow
+
+
+class ConfirmApply(BoxDialog[bool]):
+    """True: apply what these steps want."""
+
+    title_ = "Apply"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "app.focus_previous", "Previous", show=False),
+        Binding("right", "app.focus_next", "Next", show=False),
+    ]
+
+    def __init__(self, rows: Sequence[StepRow], where: str, practice: bool) -> None:
+        """`where` is the cloud and, if it is known, the subscription; in the practice cloud nothing costs."""
+        super().__init__()
+        self._rows = rows
+        self._where = where
+        self._practice = practice
+
+    def body(self) -> ComposeResult:
+        number = sum(len(row.pending) for row in self._rows)
+        yield Static(f"Make {counted(number, 'change')} in {self._where}?", markup=False, classes="heading")
+        with VerticalScroll(classes="more"):
+            yield Static(_changes(self._rows), markup=False)
+            yield Static(self._costs(), markup=False)
+        with Horizontal(classes="answers"):
+            yield Button("Apply", id="apply", variant="primary")
+            yield Button("Cancel", id="cancel")
+
+    def on_mount(self) -> None:
+        self.query_one("#apply").focus()
+
+    @on(Button.Pressed, "#apply")
+    def _apply(self) -> None:
+        self.dismiss(True)
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.action_cancel()
+
+    def _costs(self) -> Content:
+        parts: list[str | tuple[str, str]] = []
+        costs = costs_of(self._rows)
+        if self._practice:
+            parts.append("\nThe practice cloud is on this machine: nothing of this costs anything.")
+            parts.append(("\nIn Azure it would cost:" if costs else "", "$text-muted"))
+        else:
+            parts.append("\nCosts:" if costs else "\nNone of these changes says that it costs anything.")
+        parts += [f"\n  {cost}" for cost in costs]
+        parts += [(f"\n{WARNING} {warning}", "$text-warning") for warning in warnings_of(self._rows)]
+        return Content.assemble(*parts)
+
+
+def _changes(rows: Sequence[StepRow]) -> Content:
+    """A line for each step; what replaces or removes something is named, for it cannot be taken back."""
+    lines = []
+    for row in rows:
+        counts: dict[str, int] = {}
+        for change in row.pending:
+            counts[change.action] = counts.get(change.action, 0) + 1
+        words = ", ".join(f"{count} to {action}" for action, count in counts.items())
+        parts: list[str | tuple[str, str]] = [plain(row.title), (f": {words}", "$text-muted")]
+        for change in row.pending:
+            if change.action in ("replace", "remove"):
+                sign, colour = ACTION_SIGNS[change.action], f"${ACTION_COLOURS[change.action]}"
+                parts.append((f"\n  {sign} {change.action} {plain(change.what)}", colour))
+        lines.append(Content.assemble(*parts))
+    return Content("\n").join(lines)

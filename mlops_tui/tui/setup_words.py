@@ -1,0 +1,108 @@
+"""What setup says of itself in words: its steps, its changes, and the line below them. Knows no Textual."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Literal
+
+from mlops_tui.events import Action
+from mlops_tui.tui.labels import duration
+from mlops_tui.tui.plain import plain
+from mlops_tui.tui.state.setup import SetupState, StepRow
+
+Mood = Literal["busy", "open", "done", "warning", "failed"]
+ACTION_SIGNS: dict[Action, str] = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "="}
+ACTION_COLOURS: dict[Action, str] = {
+    "create": "success",
+    "update": "accent",
+    "replace": "warning",
+    "remove": "error",
+    "keep": "text-muted",
+}
+DONE = "Everything is set up. Press 2 to train."
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def pending_words(pending: int, kept: int) -> str:
+    """12 changes to make · 3 as they should be"""
+    as_should = f"{kept} as {'it' if kept == 1 else 'they'} should be"
+    return f"{counted(pending, 'change')} to make · {as_should}" if kept else f"{counted(pending, 'change')} to make"
+
+
+def state_words(row: StepRow) -> str:
+    """The second line of a step in the list: running · 12 s · 1 to create"""
+    seconds = row.elapsed if row.state in ("running", "done", "failed") else None
+    return " · ".join(filter(None, [row.state, duration(seconds), plain(row.detail)]))
+
+
+def next_words(state: SetupState, row: StepRow) -> str:
+    """What can be done about this step now."""
+    if state.doing == "looking" or row.state == "checking":
+        return "Being looked at."
+    if row.state == "running":
+        return "At work. The Log tab tells what it does."
+    if state.doing:
+        return "Wait until what is going on has ended."
+    if not row.changes:
+        return "It could not be looked at. Press r to look again." if row.error else "Press r to look at it."
+    if not row.pending:
+        return "As it should be: nothing to do."
+    unmet = state.unmet(row.name)
+    if unmet:
+        return f"Apply first what it needs: {titles(unmet)}. Or press a to apply everything."
+    return (
+        "Press Enter to try it again."
+        if row.state == "failed"
+        else "Press Enter to apply it, or a to apply everything."
+    )
+
+
+def titles(rows: list[StepRow]) -> str:
+    return ", ".join(plain(row.title) for row in rows)
+
+
+def status_words(state: SetupState) -> tuple[Mood, str]:
+    """The line below the steps: what is going on, or what there is to do."""
+    if state.doing:
+        return "busy", _going_on(state)
+    if state.problem is not None:
+        return "failed", f"{plain(state.problem.message)} Press r to try again."
+    if state.failed:
+        verb = "has" if len(state.failed) == 1 else "have"
+        way = "Enter tries it again." if state.plan_id else "Press r to try again."
+        return "failed", f"{titles(state.failed)} {verb} failed. {way}"
+    if state.pending is None:
+        return "open", "Not looked at yet. Press r to look."
+    if not state.pending:
+        return "done", DONE
+    if not state.plan_id:
+        return "warning", "The plan is out of date. Press r to look again."
+    return "open", pending_words(state.pending, state.kept)
+
+
+def _going_on(state: SetupState) -> str:
+    seconds = duration(time.monotonic() - state.since)
+    rows = state.steps.values()
+    if state.doing == "looking":
+        if not any(row.state != "waiting" for row in rows):
+            said = plain(state.general[-1].text) if state.general else "Getting ready"
+            return f"{said} · {seconds}"
+        looked = sum(row.state not in ("waiting", "checking") for row in rows)
+        return f"Looking at what is there: {looked} of {counted(len(rows), 'step')} · {seconds}"
+    word = "Applying" if state.doing == "applying" else "Removing"
+    running = [row for row in rows if row.state == "running"]
+    return f"{word}: {titles(running)} · {seconds}" if running else f"{word} · {seconds}"
+
+
+def costs_of(rows: Iterable[StepRow]) -> list[str]:
+    """What things cost while they exist or run, each said once."""
+    return list(dict.fromkeys(plain(change.cost) for row in rows for change in row.changes if change.cost))
+
+
+def warnings_of(rows: Iterable[StepRow]) -> list[str]:
+    """What to weigh before saying yes."""
+    return list(dict.fromkeys(plain(change.warning) for row in rows for change in row.changes if change.warning))

@@ -1,0 +1,53 @@
+"""What a step is and why it is needed, for someone who has never seen Azure."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Link, Static
+
+from mlops_tui.tui.plain import plain, plain_lines
+from mlops_tui.tui.setup_words import costs_of, next_words, titles
+from mlops_tui.tui.state.setup import SetupState, StepRow
+
+
+class StepAbout(VerticalScroll):
+    DEFAULT_CSS = """
+    StepAbout {
+        padding: 0 1;
+        Static { margin-bottom: 1; }
+        .title { text-style: bold; color: $primary; }
+        .facts { color: $text-muted; }
+        Link { width: 1fr; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static(markup=False, classes="title")
+        yield Static(markup=False, classes="next")
+        yield Static(markup=False, classes="about")
+        yield Static(markup=False, classes="facts")
+        yield Link("", url="", tooltip="Open this page in the browser (o)")
+
+    def show(self, state: SetupState, row: StepRow) -> None:
+        description = row.description
+        self._fill(".title", plain(row.title))
+        self._fill(".next", next_words(state, row))
+        self._fill(".about", plain_lines(description.about) if description else "")
+        self._fill(".facts", _facts(state, row))
+        link = self.query_one(Link)
+        url = plain(description.link) if description else ""
+        link.url, link.text = url, url and f"Read more: {url}"
+        link.display = bool(url)
+
+    def _fill(self, selector: str, text: str) -> None:
+        static = self.query_one(selector, Static)
+        if static.content != text:
+            static.update(text)
+            static.display = bool(text)
+
+
+def _facts(state: SetupState, row: StepRow) -> str:
+    needs = [state.steps[need] for need in (row.description.needs if row.description else ()) if need in state.steps]
+    lines = [f"Comes after: {titles(needs)}."] if needs else []
+    return "\n".join([*lines, *(f"Costs: {cost}." for cost in costs_of([row]))])
