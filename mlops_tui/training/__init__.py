@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["cancel", "describe", "list_job_runs", "list_runs", "read_log", "train"]
 
 
+FAILED = "The log above says why. Mend it, then run the same command again."
+CANCELED = "Cancelled before the end. To train what is missing, run the same command again."
+
+
 def train(
     session: Session, build: Build, runs: tuple[Parameters, ...], emit: Emit, detach: bool = False
 ) -> RunsCompared | None:
@@ -144,7 +148,7 @@ def _judge(compared: RunsCompared, launched: Launched, seen: dict[str, RunInfo])
         names = ", ".join(f"{result.name} ({result.status})" for result in bad)
         raise RunFailedError(
             f"{len(bad)} of {len(compared.results)} runs did not succeed: {names}.",
-            hint="The log above says why. Mend it, then run the same command again.",
+            hint=CANCELED if all(result.status == "canceled" for result in bad) else FAILED,
             link=(first.url if first else "") or launched.url,
             raw=first.message if first else "The run never began.",
         )

@@ -18,7 +18,7 @@ from mlops_tui.errors import ForbiddenError, GateMissedError, Interrupted, RunFa
 from mlops_tui.events import Event, LogLine, MetricsRead, Problem, RunsCompared, RunState
 from mlops_tui.project import Project
 from mlops_tui.session import Session
-from mlops_tui.training import tail
+from mlops_tui.training import segments, tail
 from mlops_tui.training.builds import Build, build_of
 from mlops_tui.training.sweep import launch, named
 
@@ -210,6 +210,41 @@ def test_a_run_that_raises_fails_the_command_and_says_why_after_the_table() -> N
     errors = [event.text for event in events if isinstance(event, LogLine) and event.level == "error"]
     assert errors == ["Traceback", "ValueError: no"]
     assert not any(isinstance(event, Problem) for event in events)
+
+
+def test_a_run_that_somebody_has_ended_is_told_as_such_and_not_as_a_fault_to_mend() -> None:
+    with pytest.raises(RunFailedError, match=r"\(canceled\)") as caught:
+        trained(FakeWorkspace([{A: "running"}, {A: "succeeded", B: "canceled"}], rmse={A: 0.7}))
+    assert "Cancelled before the end" in caught.value.hint
+
+
+def test_a_log_that_is_far_behind_is_caught_up_with_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "QUICK", 30.0)  # any pause would be noticed
+    monkeypatch.setattr(segments, "PER_LOOK", 2)
+    past = [f"a{number}\n".encode() for number in range(9)]
+    workspace = FakeWorkspace([{A: "running", B: "running"}] * 9 + [{A: "succeeded", B: "succeeded"}])
+    monkeypatch.setattr(workspace, "list", lambda folder: dict.fromkeys(names_of(past), 3) if A in folder else {})
+    monkeypatch.setattr(workspace, "read", lambda path, offset=0: past[int(path[-10:-4])][offset:])
+    session = session_on(workspace)
+    lines: list[str] = []
+
+    def show(event: Event) -> None:
+        if isinstance(event, LogLine) and event.source == A:
+            lines.append(event.text)
+            if len(lines) == len(past):
+                session.cancelled.set()
+
+    follower = tail.Follower(session, cast("Any", workspace), launch(session, Build("7", "test"), RUNS, show), show)
+    too_long = threading.Timer(5.0, session.cancelled.set)
+    too_long.start()
+    with pytest.raises(Interrupted):
+        follower.follow()
+    too_long.cancel()
+    assert lines == [f"a{number}" for number in range(9)]
+
+
+def names_of(past: list[bytes]) -> list[str]:
+    return [f"{number:06d}.log" for number in range(len(past))]
 
 
 def test_a_run_that_never_began_is_a_failed_one() -> None:
