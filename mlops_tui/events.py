@@ -256,6 +256,7 @@ class SettingsRead(Event):
 
     file: str
     values: tuple[SettingValue, ...]
+    runs: tuple[dict[str, float], ...] = ()  # that a training launches, where nobody says otherwise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ GIVEN = "(set)"  # in place of a secret
 def settings_read(looked: Look) -> SettingsRead:
     """Every setting in the order of the table. What cannot be used is shown as it was given, with the reason."""
     values = tuple(_value(setting, looked) for setting in SETTINGS)
-    return SettingsRead(file=str(looked.path.absolute()) if looked.path else "", values=values)
+    file = str(looked.path.absolute()) if looked.path else ""
+    return SettingsRead(file=file, values=values, runs=looked.project.training.runs)
 
 
 def describe(steps: Iterable[Step], project: Project) -> StepsDescribed:

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlops_tui.events import Event
+from mlops_tui.errors import UsageError
+from mlops_tui.events import Event, Problem
 from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.connection import Request
 from mlops_tui.tui.line import INTERRUPTED, Line, Notice
@@ -29,22 +30,34 @@ class TrainingDesk:
         return [f"job run {sweep.job_run or '(just starting)'}" for sweep in self.state.running]
 
     def launch(self, runs: Iterable[Parameters], build_number: str = "") -> Sweep:
-        """Start a sweep and follow it."""
-        return self._follow("train", runs=[dict(run) for run in runs], build_number=build_number)
+        """Start a sweep and follow it; without runs: the project's."""
+        asked = [dict(run) for run in runs]
+        sweep = self._sweep(asked=len(asked))
+        return self._follow(sweep, "train", runs=asked, build_number=build_number)
 
     def follow(self, job_run: str) -> Sweep:
         """Come back to a sweep that runs in the cloud (or has ended there), with all its lines."""
         for sweep in self.state.sweeps:
-            if sweep.job_run == job_run and not sweep.left:
-                return sweep
-        sweep = self._follow("log", run=job_run, follow=True)
-        sweep.job_run = job_run
-        return sweep
+            if sweep.job_run == job_run:
+                if not sweep.left:
+                    self.choose(sweep)
+                    return sweep
+                self.state.sweeps.remove(sweep)  # what is told now takes its place
+                break
+        sweep = self._sweep(job_run=job_run, again=True)
+        return self._follow(sweep, "log", run=job_run, follow=True)
+
+    def choose(self, sweep: Sweep) -> None:
+        """Show this one."""
+        self.state.current = sweep
+        self._line.changed("training")
 
     def find_sweeps(self) -> Request:
         """Look for sweeps in the cloud, and follow those that still run."""
 
         def fold(event: Event) -> None:
+            if isinstance(event, Problem) and event.error.exit_code == UsageError.exit_code:
+                return  # nothing is set up yet: there is nothing to find, and nothing wrong
             self.state.fold(event)
             for job_run in self.state.going_on:
                 self._line.told(Notice("Still running", f"Following job run {job_run.id} again."))
@@ -92,25 +105,27 @@ class TrainingDesk:
         """Cancel everything that runs in the cloud."""
         return [self.end_run(sweep.job_run) for sweep in self.state.running if sweep.job_run]
 
-    def _follow(self, do: str, **arguments: object) -> Sweep:
-        sweep = Sweep(self._logs / secrets.token_hex(6))
+    def _sweep(self, asked: int = 0, job_run: str = "", again: bool = False) -> Sweep:
+        """A new one, on show from now on."""
+        sweep = Sweep(self._logs / secrets.token_hex(6), asked=asked, job_run=job_run, again=again)
+        self.state.sweeps.append(sweep)
+        self.state.problem = None
+        self.choose(sweep)
+        return sweep
 
+    def _follow(self, sweep: Sweep, do: str, **arguments: object) -> Sweep:
         def fold(event: Event) -> None:
             sweep.fold(event)
             self._line.changed("training")
 
         def ended(exit_code: int) -> None:
-            sweep.ended, sweep.exit_code, sweep.left = True, exit_code, exit_code == INTERRUPTED
+            sweep.end(exit_code, INTERRUPTED)
             self._tell_end(sweep)
             if not sweep.left:
                 self.list_runs()
             self._line.changed("training")
 
-        self.state.sweeps.append(sweep)
-        self.state.current = sweep
-        self.state.problem = None
         sweep.request_id = self._line.ask(do, fold, ended, logs=str(sweep.folder), **arguments).id
-        self._line.changed("training")
         return sweep
 
     def _tell_end(self, sweep: Sweep) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mlops_tui.events import (
     RunState,
     RunStatus,
 )
+from mlops_tui.run_parameters import RANGES, Parameters
 
 ENDED: tuple[RunStatus, ...] = ("succeeded", "failed", "canceled")
 
@@ -46,12 +48,22 @@ class RunRow:
     def ended(self) -> bool:
         return self.state in ENDED
 
+    def elapsed(self, now: float) -> float | None:
+        """Seconds that it took, or has been running for; None where it has not begun, or nobody knows."""
+        if self.seconds is not None:
+            return self.seconds
+        return None if self.since is None else now - self.since
+
 
 @dataclass
 class Sweep:
     """One launch (or one that was found in the cloud) and what became of it."""
 
     folder: Path  # of its log files, see `spool.log_file`
+    asked: int = 0  # runs it was launched with; 0 where that is the project's affair
+    again: bool = False  # not launched here: found in the cloud
+    since: float = field(default_factory=time.monotonic)
+    seconds: float | None = None  # from `since` to the end
     request_id: str = ""  # of the request that follows it; empty where nobody does
     job_run: str = ""  # its number, once the cloud has given one
     url: str = ""
@@ -69,6 +81,36 @@ class Sweep:
     @property
     def running(self) -> bool:
         return not self.ended
+
+    @property
+    def finished(self) -> int:
+        """How many of its runs have ended."""
+        return sum(row.ended for row in self.rows.values())
+
+    @property
+    def unfinished(self) -> list[RunRow]:
+        """Runs that may still be ended."""
+        return [row for row in self.rows.values() if not row.ended]
+
+    @property
+    def unsuccessful(self) -> list[RunRow]:
+        return [row for row in self.rows.values() if row.state in ("failed", "canceled")]
+
+    @property
+    def best_row(self) -> RunRow | None:
+        return self.rows.get(self.best)
+
+    def elapsed(self, now: float) -> float:
+        return now - self.since if self.seconds is None else self.seconds
+
+    def end(self, exit_code: int, interrupted: int) -> None:
+        """The request that followed it has ended; its runs may not have."""
+        self.ended, self.exit_code = True, exit_code
+        self.left = exit_code == interrupted or bool(self.job_run and self.unfinished)
+        self.seconds = time.monotonic() - self.since
+        if self.left:
+            for row in self.rows.values():
+                row.since = None  # nobody looks at the clock for it any more
 
     def fold(self, event: Event) -> None:
         """Take in what was told. Log lines are not among it: they are in the files of `folder`."""
@@ -99,7 +141,11 @@ class Sweep:
     def _compared(self, event: RunsCompared) -> None:
         self.build, self.gate, self.best, self.passed = event.build, event.gate, event.best, event.passed
         for result in event.results:
-            self.rows[result.name] = row_of(result)
+            row, seen = row_of(result), self._row(result.name)
+            # What was seen on the way is more than nothing: a run that failed late has left its metrics.
+            row.detail, row.metrics = seen.detail, seen.metrics | row.metrics
+            row.url = row.url or seen.url
+            self.rows[result.name] = row
 
     def _row(self, name: str) -> RunRow:
         return self.rows.setdefault(name, RunRow(name, build=self.build))
@@ -115,6 +161,7 @@ class TrainingState:
         self.gate = ""
         self.listing = False
         self.listed = False
+        self.looked = False  # for sweeps in the cloud
         self.job_runs: tuple[JobRun, ...] = ()  # sweeps that the workspace remembers, newest first
         self.problem: ErrorCard | None = None  # of a listing or a cancellation that failed
 
@@ -126,8 +173,9 @@ class TrainingState:
         match event:
             case RunsListed():
                 self.earlier, self.gate, self.listed = event.results, event.gate, True
+                self.problem = None
             case JobRunsFound():
-                self.job_runs = event.job_runs
+                self.job_runs, self.looked = event.job_runs, True
             case Problem():
                 self.problem = event.error
 
@@ -136,6 +184,43 @@ class TrainingState:
         """Sweeps that run in the cloud though nobody here has launched them: the ones to come back to, oldest first."""
         known = {sweep.job_run for sweep in self.sweeps}
         return [run for run in reversed(self.job_runs) if run.state not in ENDED and run.id not in known]
+
+    def earlier_rows(self, besides: Sweep | None) -> list[RunRow]:
+        """Runs of earlier builds, newest first: those that are not `besides`'s own."""
+        own = {row.run_id for row in besides.rows.values()} if besides else set()
+        build = besides.build if besides else ""
+        return [
+            row_of(result)
+            for result in self.earlier
+            if result.run_id not in own and not (build and result.build == build)
+        ]
+
+    def sweep_of(self, build: str) -> Sweep | None:
+        """The newest one of this sitting with that build number."""
+        return next((sweep for sweep in reversed(self.sweeps) if build and sweep.build == build), None)
+
+    def job_run_of(self, build: str) -> JobRun | None:
+        """The newest one that the workspace remembers with that build number."""
+        return next((run for run in self.job_runs if build and run.build == build), None)
+
+
+def parameters_of(rows: Iterable[RunRow]) -> tuple[Parameters, ...]:
+    """What the runs can be launched with again: numbers of the names known, each set once."""
+    sets: list[Parameters] = []
+    for row in rows:
+        found = {name: row.parameters[name] for name in RANGES if name in row.parameters}
+        numbers = {name: float(value) for name, value in found.items() if _is_number(value)}
+        if len(numbers) == len(RANGES) and numbers not in sets:
+            sets.append(numbers)
+    return tuple(sets)
+
+
+def _is_number(value: float | str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def row_of(result: RunResult) -> RunRow:

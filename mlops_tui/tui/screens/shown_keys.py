@@ -1,0 +1,22 @@
+"""Which keys the footer shows: it has room for few, so the widget that has the focus comes first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from textual.binding import ActiveBinding
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+
+def with_focus_in(
+    bindings: Mapping[str, ActiveBinding], widget: DOMNode, keys: tuple[str, ...]
+) -> dict[str, ActiveBinding]:
+    """These keys of that widget and those of the app; all others work, too, but are not shown."""
+    return {key: _shown(active, active.node is widget, key in keys) for key, active in bindings.items()}
+
+
+def _shown(active: ActiveBinding, own: bool, wanted: bool) -> ActiveBinding:
+    show = active.binding.show and (wanted if own else not isinstance(active.node, Screen))
+    return active._replace(binding=dataclasses.replace(active.binding, show=show))

@@ -1,0 +1,299 @@
+"""Training: launch sweeps, watch them, end them, compare their runs."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher, Static
+
+from mlops_tui.tui.dialogs.ending import EndingDialog
+from mlops_tui.tui.dialogs.launching import Launch, LaunchDialog
+from mlops_tui.tui.line import Topic
+from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.screens.shown_keys import with_focus_in
+from mlops_tui.tui.screens.training_help import HELP
+from mlops_tui.tui.state.order import Order
+from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState, parameters_of
+from mlops_tui.tui.sweep_words import earlier_text, order_text, status_text, table_title
+from mlops_tui.tui.widgets.log_view import LogView
+from mlops_tui.tui.widgets.no_runs_yet import NoRunsYet
+from mlops_tui.tui.widgets.run_columns import as_markdown
+from mlops_tui.tui.widgets.run_panes import RunPanes
+from mlops_tui.tui.widgets.runs_table import RunsTable
+from mlops_tui.tui.widgets.sweep_bar import SweepBar
+
+TICK = 0.5  # seconds between two looks at the clock while something runs
+LOG_KEYS_SHOWN = ("slash", "f", "l")  # while the log has the focus the footer is its own
+
+
+class TrainingScreen(Section):
+    """The table is the place from where everything is reached; the panes speak of the run under its cursor."""
+
+    section = "training"
+    topics: ClassVar[tuple[Topic, ...]] = ("training", "history", "setup", "settings")
+    help_text = HELP
+    CSS_PATH = "../styles/training.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "Train"),
+        Binding("e", "again", "Again, with changes"),
+        Binding("c", "end_run", "End this run"),
+        Binding("o", "sort", "Sort by the next column", show=False),
+        Binding("O", "turn", "Sort the other way round", show=False),
+        Binding("a", "all_logs", "Log: all or one"),
+        Binding("C", "end_all", "End all runs of this sweep", show=False),
+        Binding("r", "retry", "Launch again what failed", show=False),
+        Binding("b", "earlier", "Show or hide runs of earlier builds", show=False),
+        Binding("f", "follow", "Follow these runs again", show=False),
+        Binding("less_than_sign", "sweep(-1)", "Sweep before", show=False, key_display="<"),
+        Binding("greater_than_sign", "sweep(1)", "Next sweep", show=False, key_display=">"),
+        Binding("left_square_bracket", "pane(-1)", "Pane before", show=False, key_display="["),
+        Binding("right_square_bracket", "pane(1)", "Next pane", show=False, key_display="]"),
+        Binding("y", "copy", "Copy the table (Markdown)", show=False),
+        Binding("u", "page", "Open the run's page in the browser", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order = Order()
+        self._all_logs = True
+        self._with_earlier = False
+        self._asked: set[str] = set()  # runs whose details have been asked for
+        self._clock: Timer | None = None
+
+    @property
+    def state(self) -> TrainingState:
+        return self.desk.training.state
+
+    @property
+    def table(self) -> RunsTable:
+        return self.query_one(RunsTable)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The footer has room for few: with the focus in the log, for the log's."""
+        bindings = super().active_bindings
+        logs = [node for node in self.focused.ancestors_with_self if isinstance(node, LogView)] if self.focused else []
+        return with_focus_in(bindings, logs[0], LOG_KEYS_SHOWN) if logs else bindings
+
+    def body(self) -> ComposeResult:
+        yield SweepBar()
+        with ContentSwitcher(initial="none", id="stage"):
+            yield NoRunsYet(id="none")
+            with Container(id="work"):
+                with Vertical(id="runs-side"):
+                    yield RunsTable()
+                    yield Static("", markup=False, id="status")
+                yield RunPanes()
+
+    def on_mount(self) -> None:
+        self._clock = self.set_interval(TICK, self._tick, pause=True)
+        super().on_mount()
+
+    def show(self) -> None:
+        state, sweep = self.state, self.state.current
+        self.query_one(SweepBar).show(state)
+        self._show_stage("work" if sweep or self._with_earlier else "none")
+        self.query_one(NoRunsYet).show(self.desk.setup.state, state.problem)
+        earlier = state.earlier_rows(sweep) if self._with_earlier else None
+        rows = list(sweep.rows.values()) if sweep else []
+        self.table.show(rows, earlier, earlier_text(state, earlier), self._order)
+        self.table.border_title = table_title(sweep, order_text(self._order))
+        self._show_status()
+        self._show_panes()
+        if self._clock is not None:
+            (self._clock.resume if state.running else self._clock.pause)()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not there."""
+        sweep = self.state.current
+        match action:
+            case "again":
+                return bool(sweep and sweep.ended and parameters_of(sweep.rows.values()))
+            case "retry":
+                return bool(sweep and sweep.ended and sweep.unsuccessful)
+            case "end_run":
+                return self._endable is not None
+            case "end_all":
+                return bool(sweep and sweep.job_run and (sweep.unfinished or sweep.running))
+            case "follow":
+                return bool(sweep and sweep.left and sweep.job_run)
+            case "sweep":
+                return len(self.state.sweeps) > 1
+            case "sort" | "turn" | "copy":
+                return bool(self.table.shown)
+        return True
+
+    # Launching
+
+    def action_new(self) -> None:
+        """The form, with the runs launched last among what it offers."""
+        sweep = self.state.current
+        last = parameters_of(sweep.rows.values()) if sweep else ()
+        self.app.push_screen(LaunchDialog("Train", "project", last, self.desk.project_runs), self._launch)
+
+    def action_again(self) -> None:
+        self._offer("Train again, with changes", list(self.state.current.rows.values()) if self.state.current else [])
+
+    def action_retry(self) -> None:
+        self._offer("Launch again what failed", self.state.current.unsuccessful if self.state.current else [])
+
+    def _offer(self, title: str, rows: list[RunRow]) -> None:
+        runs = parameters_of(rows)
+        self.app.push_screen(LaunchDialog(title, "sets", runs, self.desk.project_runs), self._launch)
+
+    def _launch(self, launch: Launch | None) -> None:
+        if launch is not None:
+            self._all_logs = True
+            self.desk.training.launch(launch.runs, launch.build_number)
+            self.table.focus()
+
+    # Ending and following
+
+    @property
+    def _endable(self) -> RunRow | None:
+        """The chosen run, where it can be ended."""
+        sweep, row = self.state.current, self.table.chosen
+        return row if sweep and sweep.job_run and row and not row.ended and not self.table.chosen_is_earlier else None
+
+    def action_end_run(self) -> None:
+        sweep, row = self.state.current, self._endable
+        if sweep is None or row is None:
+            return
+
+        def end(sure: bool | None, job_run: str = sweep.job_run, name: str = row.name) -> None:
+            if sure:
+                self.desk.training.end_run(job_run, name)
+
+        self.app.push_screen(EndingDialog("End this run in the cloud? The other runs go on.", [row.name]), end)
+
+    def action_end_all(self) -> None:
+        sweep = self.state.current
+        if sweep is None:
+            return
+
+        def end(sure: bool | None, job_run: str = sweep.job_run) -> None:
+            if sure:
+                self.desk.training.end_run(job_run)
+
+        names = [row.name for row in sweep.unfinished]
+        self.app.push_screen(EndingDialog(f"End job run {sweep.job_run} in the cloud, with all its runs?", names), end)
+
+    def action_follow(self) -> None:
+        if self.state.current is not None:
+            self.desk.training.follow(self.state.current.job_run)
+
+    # What is on show
+
+    def action_all_logs(self) -> None:
+        self._all_logs = not self._all_logs
+        self.show()
+
+    def action_earlier(self) -> None:
+        self._with_earlier = not self._with_earlier
+        if self._with_earlier and not self.state.listed and not self.state.listing:
+            self.desk.training.list_runs()
+        self.show()
+        self.table.focus()
+
+    def action_sort(self) -> None:
+        """By the plan, then by each column."""
+        columns = ("", *self.table.column_ids)
+        place = columns.index(self._order.column) if self._order.column in columns else 0
+        self._order = Order(columns[(place + 1) % len(columns)])
+        self.show()
+
+    def action_turn(self) -> None:
+        self._order = self._order.by(self._order.column)
+        self.show()
+
+    def action_sweep(self, by: int) -> None:
+        sweeps, current = self.state.sweeps, self.state.current
+        if current is not None:
+            self._all_logs = True
+            self.desk.training.choose(sweeps[(sweeps.index(current) + by) % len(sweeps)])
+            self.show()
+
+    def action_pane(self, by: int) -> None:
+        self.query_one(RunPanes).turn(by)
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(as_markdown(self.table.shown, time.monotonic()))
+        self.notify("The table is in the clipboard, as Markdown.", title="Copied", markup=False)
+
+    def action_page(self) -> None:
+        row, sweep = self.table.chosen, self.state.current
+        url = (row.url if row else "") or (sweep.url if sweep else "")
+        if url.startswith(("https://", "http://")):
+            self.app.open_url(url)
+        else:
+            self.notify("It has no page yet.", title="No page", severity="warning", markup=False)
+
+    @on(RunsTable.SortWanted)
+    def _sort_by(self, message: RunsTable.SortWanted) -> None:
+        self._order = self._order.by(message.column)
+        self.show()
+
+    @on(RunsTable.Chosen)
+    def _chosen(self) -> None:
+        self._all_logs = False
+        self.show()
+
+    @on(RunsTable.Opened)
+    def _opened(self) -> None:
+        """Enter: the log of this run; of one of an earlier build, all that the cloud still has of its build."""
+        self._all_logs = False
+        row = self.table.chosen
+        if row is not None and self.table.chosen_is_earlier:
+            self._fetch(row)
+        self.show()
+
+    def _fetch(self, row: RunRow) -> None:
+        sweep, job_run = self.state.sweep_of(row.build), self.state.job_run_of(row.build)
+        if sweep is not None:
+            self.desk.training.choose(sweep)
+        elif job_run is not None:
+            self.desk.training.follow(job_run.id)
+        else:
+            self.notify("The workspace no longer has the log of that build.", title="No log", markup=False)
+
+    @on(RunPanes.Switched)
+    def _pane_switched(self) -> None:
+        self.show()
+
+    @on(RunPanes.Wanted)
+    def _wanted(self, message: RunPanes.Wanted) -> None:
+        self._describe(message.run_id)
+
+    def _describe(self, run_id: str) -> None:
+        if run_id not in self._asked:
+            self._asked.add(run_id)
+            self.desk.training.describe_run(run_id)
+
+    def _show_stage(self, name: str) -> None:
+        stage = self.query_one("#stage", ContentSwitcher)
+        if stage.current != name:
+            stage.current = name
+            if name == "work" and self.focused is None:
+                self.table.focus()
+
+    def _show_status(self) -> None:
+        sweep: Sweep | None = self.state.current
+        status = self.query_one("#status", Static)
+        text, colour = status_text(sweep, time.monotonic()) if sweep else ("", "")
+        status.update(text)
+        status.set_classes(f"-{colour}" if colour else "")
+
+    def _show_panes(self) -> None:
+        row = self.table.chosen
+        self.query_one(RunPanes).show(self.state, self.desk.training.history, row, None if self._all_logs else row)
+
+    def _tick(self) -> None:
+        self.table.tick()
+        self._show_status()

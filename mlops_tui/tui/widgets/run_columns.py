@@ -1,0 +1,115 @@
+"""The columns of the table of runs, and what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mlops_tui.tui.labels import (
+    duration,
+    figure,
+    gate_word,
+    metric_title,
+    parameter,
+    run_colour,
+    run_sign,
+)
+from mlops_tui.tui.plain import plain
+from mlops_tui.tui.state.order import metrics_of, parameters_in
+from mlops_tui.tui.state.training import RunRow
+
+WIDE = 100  # cells from which parameters have columns of their own
+PADDING = 2  # cells around each column
+NARROWEST_NAME = 12
+WIDEST_NAME = 44
+
+
+@dataclass(frozen=True)
+class RunColumn:
+    """`id` is what `Order.column` names."""
+
+    id: str
+    title: str
+    width: int
+    right: bool = False  # numbers are right-aligned
+
+
+@dataclass(frozen=True)
+class RunCell:
+    text: str
+    colour: str = ""  # a variable of the theme
+    right: bool = False
+
+
+def run_columns(rows: Sequence[RunRow], width: int, with_builds: bool) -> tuple[RunColumn, ...]:
+    """What fits: a narrow table has the parameters in the runs' names only."""
+    rest = [RunColumn("time", "time", 7, right=True)]
+    if width >= WIDE or not with_builds:
+        rest[:0] = [RunColumn("state", "state", 9)]  # the sign tells it, too
+    if width >= WIDE:
+        rest[:0] = [_parameter_column(name) for name in parameters_in(rows)]
+    rest += [_metric_column(name) for name in metrics_of(rows)]
+    rest += [RunColumn("gate", "gate", 6)]
+    if with_builds:
+        rest += [RunColumn("build", "build", 26 if width >= WIDE else 12)]
+    sign = RunColumn("", "", 1)
+    taken = sum(column.width + PADDING for column in (sign, *rest)) + PADDING
+    longest = max((len(plain(row.name)) for row in rows), default=0)
+    name = min(max(width - taken, NARROWEST_NAME), max(longest, NARROWEST_NAME), WIDEST_NAME)
+    return (sign, RunColumn("run", "run", name), *rest)
+
+
+def run_cell(row: RunRow, column: RunColumn, now: float) -> RunCell:
+    """What stands there."""
+    kind, _, name = column.id.partition(" ")
+    match kind:
+        case "":
+            return RunCell(run_sign(row), run_colour(row))
+        case "run":
+            return RunCell(plain(row.name))
+        case "state":
+            return RunCell(row.state, run_colour(row) if row.state != "succeeded" else "")
+        case "time":
+            return RunCell(duration(row.elapsed(now)), right=True)
+        case "parameter":
+            value = row.parameters.get(name)
+            return RunCell("" if value is None else parameter(value), right=True)
+        case "metric":
+            return RunCell(figure(row.metrics.get(name)), right=True)
+        case "gate":
+            return RunCell(gate_word(row), {True: "success", False: "warning"}.get(bool(row.passed), ""))
+        case _:
+            return RunCell(_end_of(plain(row.build), column.width))
+
+
+def as_markdown(rows: Iterable[RunRow], now: float) -> str:
+    """The whole table as text, to be pasted into a message or a report."""
+    rows = list(rows)
+    columns = [
+        column
+        for column in run_columns(rows, width=10_000, with_builds=any(row.build for row in rows))
+        if not column.id.startswith("parameter")
+    ]
+    lines = [[column.title for column in columns], [("--:" if column.right else "---") for column in columns]]
+    lines += [[_whole(row, column, now) for column in columns] for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def _end_of(text: str, width: int) -> str:
+    """Numbers of builds differ at their ends."""
+    return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
+def _whole(row: RunRow, column: RunColumn, now: float) -> str:
+    whole = {"run": plain(row.name), "build": plain(row.build)}.get(column.id)
+    return (run_cell(row, column, now).text if whole is None else whole).replace("|", "\\|")
+
+
+def _parameter_column(name: str) -> RunColumn:
+    title = plain(name)
+    return RunColumn(f"parameter {name}", title, max(len(title), 6), right=True)
+
+
+def _metric_column(name: str) -> RunColumn:
+    title = metric_title(name)
+    return RunColumn(f"metric {name}", title, max(len(title), 7 if name == "r2" else 6), right=True)
