@@ -23,7 +23,8 @@ from mlops_tui.engine import card
 from mlops_tui.errors import MlopsError, UsageError
 from mlops_tui.events import Event, LogLine, Problem, to_json
 from mlops_tui.redaction import redacted
-from mlops_tui.worker_requests import REQUESTS, Call, Service, Surroundings
+from mlops_tui.worker_requests import REQUESTS
+from mlops_tui.worker_service import Call, Service, Surroundings
 
 END_SECONDS = 20.0  # how long the writes in hand may take after the pipe has closed
 
@@ -77,7 +78,7 @@ class Worker:
     def _run(self, call: Call) -> None:
         """Whatever happens, the request has a last line: whoever sent it waits for that."""
         try:
-            exit_code = self._service.perform(call)
+            exit_code = self._service.perform(REQUESTS[call.do], call)
         except MlopsError as error:
             call.show(Problem(error=card(error)))
             exit_code = error.exit_code

@@ -34,6 +34,7 @@ logging.getLogger("azure").addHandler(logging.NullHandler())  # its errors are o
 EARLY = 300.0  # seconds before its end that a token is no longer given out
 CLI_SECONDS = 30  # `az` on a slow machine
 DEVICE_CODE = "To sign in, open {url} in any browser and enter the code {code}"
+BROWSER = "To sign in, use the page that your browser opens now; it waits for five minutes"
 Prompt = Callable[[str], None]
 
 
@@ -57,7 +58,7 @@ class Identity:
         environment: Mapping[str, str] | None = None,
         prompt: Prompt | None = None,
     ) -> None:
-        """`prompt` shows the device code to whoever is there; None where nobody is."""
+        """`prompt` shows what signing in takes (a device code) to whoever is there; None where nobody is."""
         self.cloud = cloud
         self._prompt = prompt
         self._lock = threading.Lock()
@@ -135,6 +136,8 @@ class Identity:
     def _with_browser(self) -> TokenCredential:
         from azure.identity import InteractiveBrowserCredential
 
+        if self._prompt is not None:
+            self._prompt(BROWSER)
         return InteractiveBrowserCredential(**self._tenant(), **self._options(), timeout=300)
 
     def _with_device_code(self) -> TokenCredential:

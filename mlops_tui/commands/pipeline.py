@@ -183,10 +183,11 @@ def worker(project_file: str | None) -> None:
 
     from mlops_tui.commands import sandbox
     from mlops_tui.worker import Worker
-    from mlops_tui.worker_requests import Surroundings
+    from mlops_tui.worker_service import Surroundings
 
     out, sys.stdout = sys.stdout, sys.stderr  # nothing but messages may reach the pipe
-    running.speak(out, "utf-8")  # as JSON is, whatever the locale
+    for stream in (sys.stdin, out):
+        running.speak(stream, "utf-8")  # as JSON is, whatever the locale
     file = Path(project_file) if project_file else None
     Worker(Surroundings(file, os.environ, sandbox.practice, sandbox.known_practice), out).serve(sys.stdin)
     running.leave(0)

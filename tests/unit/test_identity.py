@@ -198,3 +198,12 @@ def test_a_process_that_goes_on_to_a_public_cloud_believes_the_usual_authorities
     assert os.environ["REQUESTS_CA_BUNDLE"] == "/other/ca.pem"
     patience.trust(AZURE)
     assert os.environ["REQUESTS_CA_BUNDLE"] == before
+
+
+def test_a_browser_that_opens_is_announced_to_whoever_is_there() -> None:
+    told: list[str] = []
+    identity = Identity(Project(sign_in="browser"), AZURE, {}, told.append)
+    assert told == [], "nobody is asked before somebody signs in"
+    assert identity.credential is identity.credential
+    (text,) = told
+    assert "your browser" in text

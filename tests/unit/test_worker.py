@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui import operations, redaction, worker_requests
+from mlops_tui import operations, redaction, worker_service
 from mlops_tui.errors import UsageError
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
@@ -18,7 +18,7 @@ from tests.unit.worker_stories import ends, line, paper, problems, serve_all, se
 
 @pytest.fixture(autouse=True)
 def on_paper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(worker_requests, "open_session", paper)
+    monkeypatch.setattr(worker_service, "open_session", paper)
     monkeypatch.setenv("MLOPS_TUI_HOME", str(tmp_path / "home"))
 
 
@@ -71,7 +71,7 @@ def test_a_request_is_cancelled_while_its_session_is_still_being_opened(
         assert told.wait(10)
         return paper()
 
-    monkeypatch.setattr(worker_requests, "open_session", slow)
+    monkeypatch.setattr(worker_service, "open_session", slow)
     assert dict(ends(serve_all(lines()))) == {"2": 0, "1": 130}
 
 
@@ -79,7 +79,7 @@ def test_an_error_while_the_session_is_opened_is_told(monkeypatch: pytest.Monkey
     def closed(*_: object) -> Session:
         raise UsageError("There is a problem in the settings.")
 
-    monkeypatch.setattr(worker_requests, "open_session", closed)
+    monkeypatch.setattr(worker_service, "open_session", closed)
     messages = served(line("1", "plan"))
     assert dict(ends(messages)) == {"1": 2}
     assert problems(messages)[0]["message"] == "There is a problem in the settings."

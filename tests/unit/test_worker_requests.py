@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui import operations, worker_requests
+from mlops_tui import operations, worker_service
 from mlops_tui.clouds.cloud import AZURE, Cloud
 from mlops_tui.errors import CloudError, UsageError
 from mlops_tui.events import LogLine, RunState
@@ -26,7 +26,7 @@ RUN = "alpha=0.5,l1_ratio=0.5"
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(worker_requests, "open_session", paper)
+    monkeypatch.setattr(worker_service, "open_session", paper)
     monkeypatch.setenv("MLOPS_TUI_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
@@ -94,6 +94,12 @@ def test_only_the_last_plan_can_be_applied(cloud: dict[str, Paper]) -> None:
     messages = served(line("p", "plan"), line("q", "plan"), line("1", "apply", plan="p"), line("2", "apply", plan="q"))
     assert ends(messages)[2:] == [("1", 2), ("2", 0)]
     assert len(applied(cloud)) == 3
+
+
+@pytest.mark.parametrize("do", ["setup", "teardown"])
+def test_what_changes_everything_outdates_the_plan(cloud: dict[str, Paper], do: str) -> None:
+    messages = served(line("p", "plan"), line("1", do), line("2", "apply", plan="p"))
+    assert ends(messages) == [("p", 0), ("1", 0), ("2", 2)]
 
 
 def test_a_plan_that_could_not_be_made_cannot_be_applied(cloud: dict[str, Paper]) -> None:
@@ -284,13 +290,13 @@ def test_a_plan_is_applied_to_the_project_that_was_planned(
     """Whatever has become of the settings since: the plan on show is what was agreed to."""
     seen: list[str] = []
     cloud["lake"].on_apply = lambda session: seen.append(session.project.location)
-    monkeypatch.setattr(worker_requests, "open_session", lambda *_: Session(Project(location="northeurope"), AZURE))
+    monkeypatch.setattr(worker_service, "open_session", lambda *_: Session(Project(location="northeurope"), AZURE))
     out = Out()
 
     def lines() -> Iterator[str]:
         yield line("p", "plan")
         out.ended(1)
-        monkeypatch.setattr(worker_requests, "open_session", refuse_to_open)
+        monkeypatch.setattr(worker_service, "open_session", refuse_to_open)
         yield line("1", "apply", plan="p", flags={"location": "westeurope"})
         out.ended(2)
 

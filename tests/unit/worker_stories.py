@@ -14,7 +14,7 @@ from mlops_tui.opening import Practice
 from mlops_tui.project import Project
 from mlops_tui.session import Session
 from mlops_tui.worker import Worker
-from mlops_tui.worker_requests import Surroundings
+from mlops_tui.worker_service import Surroundings
 
 Message = dict[str, Any]
 
