@@ -25,6 +25,7 @@ from mlops_tui.events import (
     SignIn,
     SignInsFound,
 )
+from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.connection import Connection, Request
 from mlops_tui.tui.line import Line, Notice, Topic
 from mlops_tui.tui.setup_desk import SetupDesk
@@ -52,6 +53,7 @@ class Desk:
         self.opened = False
         self.settings: dict[str, SettingValue] = {}
         self.settings_file = ""
+        self.project_runs: tuple[Parameters, ...] = ()  # that a training launches, where nobody says otherwise
         self.sign_ins: tuple[SignIn, ...] | None = None  # None: not looked yet
         self.choices: dict[str, tuple[Choice, ...]] = {}  # pick lists by setting, filled when first asked for
         self.choice_problems: dict[str, str] = {}
@@ -161,7 +163,7 @@ class Desk:
     def _fold(self, event: Event) -> None:
         if isinstance(event, SettingsRead):
             self.settings = {value.name: value for value in event.values}
-            self.settings_file = event.file
+            self.settings_file, self.project_runs = event.file, event.runs
             self.line.changed("settings")
         self.setup.fold(event)
 
