@@ -90,6 +90,7 @@ class Artifacts:
                 headers=headers,
                 auth=_nobody,
                 stream=True,
+                allow_redirects=False,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 verify=self._databricks.cloud.ca_bundle or True,
             ) as response:
@@ -115,7 +116,7 @@ def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _taken(response: requests.Response, what: str, most: int) -> bytes:
     if response.status_code == 404:
         raise NotFoundError(f"There is no {what.removeprefix('the ')}.")
-    if not response.ok:
+    if response.status_code != 200:
         raise CloudError(f"The storage refused {what}: {response.status_code} {response.reason}.")
     content = b""
     for chunk in response.iter_content(CHUNK):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from databricks.sdk.errors import BadRequest
 
 from mlops_tui import training
 from mlops_tui.clouds.cloud import local_cloud
@@ -164,6 +166,32 @@ def test_the_signed_address_gets_no_token_and_is_in_no_error(
     (warning,) = desk.warnings()
     assert "localhost did not answer" in warning
     assert "signed-artifacts" not in warning
+
+
+def test_mlflow_s_own_client_takes_the_signed_addresses_too(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = desk.run({"deep/predictions.json": json.dumps(TABLE)})
+    for name, value in {
+        "DATABRICKS_HOST": desk.live.origin,
+        "DATABRICKS_TOKEN": desk.live.token,
+        "MLFLOW_TRACKING_URI": "databricks",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "REQUESTS_CA_BUNDLE": str(desk.live.ca),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what MLflow says while it is imported
+        from mlflow.store.artifact.databricks_artifact_repo import DatabricksArtifactRepository
+    root = f"dbfs:/databricks/mlflow-tracking/{desk.experiment_id}/{run_id}/artifacts"
+    fetched = DatabricksArtifactRepository(root).download_artifacts("deep/predictions.json", str(tmp_path))
+    assert json.loads(Path(fetched).read_text()) == TABLE
+
+
+@pytest.mark.parametrize("path", ["predictions.json", ["../../../../../credentials.json"]], ids=["no list", "outside"])
+def test_addresses_are_signed_for_artifacts_alone(desk: Desk, path: Any) -> None:
+    with pytest.raises(BadRequest):
+        desk.api("artifacts/credentials-for-read", {"run_id": desk.run({}), "path": path})
 
 
 def test_a_run_with_thousands_of_files_is_listed_in_part(desk: Desk) -> None:
