@@ -10,6 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+# Frames are drawn where something has changed, never just because time passes. But after each Textual waits up to two
+# of these periods before the next: at its own 60 a second, keys would wait for that while a log runs.
+FRAMES = "240"
+
 
 def at_terminal() -> bool:
     """Whether an app can be shown here: on a terminal, or in a browser that `mlops-tui web` serves."""
@@ -18,6 +22,8 @@ def at_terminal() -> bool:
 
 def run_app(flags: Mapping[str, str], file: Path | None) -> NoReturn:
     """Until it is left. What goes on without it is told on the terminal then."""
+    if "TEXTUAL_DRIVER" not in os.environ:
+        os.environ.setdefault("TEXTUAL_FPS", FRAMES)
     gc.disable()  # until the app is mounted: an eighth of the time to its first paint
     from mlops_tui.tui.app import MlopsApp
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from mlops_tui.spool import LEVELS, MARK
+from mlops_tui.spool import LEVELS, MARK, plain
 
 CHUNK = 1 << 18  # bytes looked at in one go: under a millisecond, so that keys never wait for the thread
 LONGEST = 1 << 16  # bytes of one line that are shown
@@ -31,8 +31,6 @@ TAB = 8
 
 _NEWLINE = re.compile(rb"\n")
 _SEVERE = re.compile(rb"\n([we]) ")
-# What would move the cursor, hide text or turn its direction: control characters and the marks of bidirectional text.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _LETTERS = "".join(LEVELS.values()).encode()
 
 
@@ -68,11 +66,9 @@ class Line:
 
 
 def printable(raw: bytes) -> str:
-    """What can safely be put on a screen: tabs as blanks, whatever would steer the terminal as U+FFFD."""
+    """What can safely be put on a screen: nothing that would steer the terminal, and blanks for tabs."""
     text = raw[:LONGEST].rstrip(b"\r\n").decode("utf-8", "replace")
-    if text.isascii() and text.isprintable():
-        return text
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.expandtabs(TAB))
+    return text if text.isprintable() else plain(text).expandtabs(TAB)
 
 
 class LogIndex:
@@ -177,6 +173,7 @@ class LogFile:
         self.path = path
         self.index: LogIndex | None = None  # another one as soon as the file is another one
         self.problem = ""  # why it cannot be read
+        self.looked = False  # whether it is known by now if the file is there
         self._search: Searching | None = None
         self._closed = False
         self._wake = threading.Event()
@@ -202,6 +199,7 @@ class LogFile:
             except OSError as error:
                 self.problem = error.strerror or str(error)
                 busy = False
+            self.looked = True
             if not busy:
                 self._wake.wait(PAUSE)
                 self._wake.clear()

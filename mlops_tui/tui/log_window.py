@@ -20,6 +20,7 @@ class LogWindow:
         self.following = True
         self.lines: list[Line] = []
         self.in_hand: int | None = None  # the line that a search or a jump went to
+        self.jumps = 0  # how often a line was taken in hand
         self.search: LogSearch | None = None
         self._jump_when_found = False
         self._index: LogIndex | None = None
@@ -104,6 +105,7 @@ class LogWindow:
         number = max(0, min(number, self.total - 1))
         row = min(self._index.row(self.levels, number), self.count - 1)
         self.in_hand = self._index.number(self.levels, row)
+        self.jumps += 1
         if not self.top <= row < self.top + self.height:
             self.top = max(0, min(row - self.height // 3, self.last_top))
 

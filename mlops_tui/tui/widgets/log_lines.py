@@ -16,9 +16,11 @@ from textual.widget import Widget
 
 from mlops_tui.tui.log_file import LevelFilter, Line
 from mlops_tui.tui.log_window import LogWindow
+from mlops_tui.tui.signs import RUN_SIGNS, WARNING
 from mlops_tui.tui.widgets.log_strip import Span, draw
 
-SIGNS = {"i": "  ", "w": "W ", "e": "E "}  # levels do not rest on colours alone
+SIGNS = {"i": "  ", "w": f"{WARNING} ", "e": f"{RUN_SIGNS['failed']} "}  # levels do not rest on colours alone
+LOOKS = {"i": "log-lines--info", "w": "log-lines--warning", "e": "log-lines--error"}
 GUTTER = 2
 SIDEWAYS = 8  # columns a key moves
 COPIED_AT_MOST = 10_000  # lines
@@ -28,8 +30,7 @@ class LogLines(Widget, can_focus=True):
     """Draws the lines of a `LogWindow`, which is told how high this is."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "log-lines--warning",
-        "log-lines--error",
+        *LOOKS.values(),
         "log-lines--match",
         "log-lines--in-hand",
         "log-lines--quiet",
@@ -54,6 +55,7 @@ class LogLines(Widget, can_focus=True):
         self.column = 0
         self._empty = ""  # what to say in place of lines
         self._empty_rows: list[str] = []
+        self._selection: Selection | None = None  # to look it up takes longer than to draw a line
 
     @property
     def empty(self) -> str:
@@ -77,31 +79,30 @@ class LogLines(Widget, can_focus=True):
         line = self.window.lines[y]
         known = line.number >= 0
         row = self.window.top + y if known else None
-        level = {"w": "log-lines--warning", "e": "log-lines--error"}.get(line.level)
-        look = self.get_component_rich_style(level) if level else self.rich_style
+        look = self.get_component_rich_style(LOOKS[line.level])
         if known and line.number == self.window.in_hand:
             look += self.get_component_rich_style("log-lines--in-hand", partial=True)
         # The gutter, two pieces of one cell, belongs to the line's beginning.
         edge = look if row is None else look + Style.from_meta({"offset": (self.column, row)})
         sign = [Segment(cell, edge) for cell in SIGNS[line.level]]
         text = draw(line.text, self.column, self.size.width - GUTTER, look, self._spans(line, row), row)
-        return Strip([*sign, *text], GUTTER + text.cell_length)
+        return Strip([*sign, *text], self.size.width)
 
     def _row_without_line(self, y: int) -> Strip:
         width = self.size.width
         at = y - (self.size.height - len(self._empty_rows)) // 2
         if self.window.lines or not 0 <= at < len(self._empty_rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.get_component_rich_style("log-lines--info"))
         text = self._empty_rows[at]
         left = max(0, (width - cell_len(text)) // 2)
-        return draw(" " * left + text, 0, width, self.get_component_rich_style("log-lines--quiet"), [])
+        return Strip(draw(" " * left + text, 0, width, self.get_component_rich_style("log-lines--quiet"), []), width)
 
     def _spans(self, line: Line, row: int | None) -> list[Span]:
         spans: list[Span] = []
         if self.window.search:
             match = self.get_component_rich_style("log-lines--match", partial=True)
             spans = [(start, end, match) for start, end in self.window.search.spans(line.text)]
-        selection = self.text_selection
+        selection = self._selection
         if selection is not None and row is not None and (span := selection.get_span(row)) is not None:
             start, end = span
             look = self.screen.get_component_rich_style("screen--selection")
@@ -161,6 +162,7 @@ class LogLines(Widget, can_focus=True):
     # Selecting with the mouse: characters of lines, rows of the filtered view
 
     def selection_updated(self, selection: Selection | None) -> None:
+        self._selection = selection
         if selection is not None:
             self.window.pause()  # what is being selected must not run away
         self.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual.message import Message
 from textual.widget import Widget
 
 
@@ -12,6 +13,9 @@ class LogStatus(Widget):
     DEFAULT_CSS = """
     LogStatus { height: 1; background: $panel; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     """
+
+    class Clicked(Message):
+        """Someone without keys wants to see the end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,5 +29,5 @@ class LogStatus(Widget):
     def render(self) -> Text:
         return Text(self.words, no_wrap=True, overflow="ellipsis")
 
-    async def on_click(self) -> None:
-        await self.run_action("ancestor.follow_end")
+    def on_click(self) -> None:
+        self.post_message(self.Clicked())

@@ -12,26 +12,35 @@ Span = tuple[int, int, Style]  # characters from, to, and how they look
 MORE = "…"
 
 
-def draw(text: str, column: int, width: int, look: Style, spans: list[Span], row: int | None = None) -> Strip:
+def draw(text: str, column: int, width: int, look: Style, spans: list[Span], row: int | None = None) -> list[Segment]:
     """`width` cells of a line from `column` on. With a `row`, the mouse can tell which characters it is over."""
-    if width <= 0:
-        return Strip([], 0)
+    first = column
     if text.isascii():  # one cell a character: only what is on the screen is touched
-        first, rest = column, len(text) - column
-        strip = Strip(
-            segments(text[column : column + width], look, shifted(spans, column, width)), min(max(0, rest), width)
-        )
+        cells = len(text) - column
+        wide = width - (cells > width)
+        pieces = segments(text[column : column + wide], look, shifted(spans, column, wide))
     else:
         whole = Strip(segments(text, look, spans))
-        rest = whole.cell_length - column
+        cells = whole.cell_length - column
+        wide = width - (cells > width)
+        pieces = list(whole.crop(column, column + wide))
         first = len(whole.crop(0, column).text) if column else 0
-        strip = whole.crop(column, column + width)
-    strip = strip.extend_cell_length(width, look)
+    if cells < width:
+        pieces.append(Segment(" " * (width - max(0, cells)), look))
     if row is not None:
-        strip = strip.apply_offsets(first, row)
-    if rest > width:
-        strip = Strip([*strip.crop(0, width - 1), Segment(MORE, look + Style(bold=True))], width)
-    return strip
+        pieces = with_offsets(pieces, first, row)
+    if cells > width:
+        pieces.append(Segment(MORE, look))
+    return pieces
+
+
+def with_offsets(pieces: list[Segment], first: int, row: int) -> list[Segment]:
+    """Pieces that tell Textual's text selection where in the text they are."""
+    placed = []
+    for text, style, _ in pieces:
+        placed.append(Segment(text, (style or Style.null()) + Style.from_meta({"offset": (first, row)})))
+        first += len(text)
+    return placed
 
 
 def segments(text: str, look: Style, spans: list[Span]) -> list[Segment]:

@@ -57,6 +57,7 @@ class LogView(Vertical):
         self._file: LogFile | None = None
         self._bar_drawn: tuple[int, ...] = ()
         self._ticks = 0
+        self._jumps = 0  # of the window that have been shown
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -105,24 +106,25 @@ class LogView(Vertical):
             self._file.close()
 
     def _tick(self) -> None:
-        in_hand = self.window.in_hand
-        if self.window.update():
-            self._show_jump(in_hand)
+        if self._update():
             self.lines.refresh()
         self._ticks += 1
         if self._ticks % TELL == 0:
             self._tell()
 
-    def _show_jump(self, before: int | None) -> None:
-        if self.window.in_hand != before:
-            self.lines.show_match()
-
     @on(LogLines.Moved)
     def _moved(self) -> None:
         """Show at once what a key or the mouse asked for."""
-        self.window.update()
+        self._update()
         self.lines.refresh()
         self._tell()
+
+    def _update(self) -> bool:
+        changed = self.window.update()
+        if self.window.jumps != self._jumps:
+            self._jumps = self.window.jumps
+            self.lines.show_match()
+        return changed
 
     def _tell(self) -> None:
         self.lines.empty = empty_words(self._file, self.window)
@@ -165,6 +167,7 @@ class LogView(Vertical):
         self.window.scroll_to(0)
         self._moved()
 
+    @on(LogStatus.Clicked)
     def action_follow_end(self) -> None:
         self.window.follow()
         self._moved()
@@ -242,10 +245,8 @@ class LogView(Vertical):
     def action_match(self, forwards: bool = True) -> None:
         if not self.window.search:
             raise SkipAction
-        in_hand = self.window.in_hand
         self.window.to_match(forwards)
         self._moved()
-        self._show_jump(in_hand)
 
     def action_levels(self) -> None:
         self._forget_selection()

@@ -16,6 +16,8 @@ def empty_words(file: LogFile | None, window: LogWindow) -> str:
         return "No log is chosen."
     if file.problem:
         return f"The log cannot be read: {file.problem}."
+    if window.lines or not file.looked:
+        return ""
     if not window.total:
         return "Nothing has been printed yet."
     if not window.count:
