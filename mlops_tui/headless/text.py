@@ -129,7 +129,8 @@ class PlainText:
         if not event.choices:
             self._line(f"There is nothing yet to choose from for {event.setting}.")
         for choice in event.choices:
-            self._line(choice.value if choice.label in ("", choice.value) else f"{choice.value}  ({choice.label})")
+            named = choice.label.startswith(choice.value)
+            self._line(choice.label if named else f"{choice.value}  ({choice.label})")
 
     def _settings_read(self, event: SettingsRead) -> None:
         self._line(f"Settings of {event.file}" if event.file else "Settings, without a project file", "bold")

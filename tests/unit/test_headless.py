@@ -196,3 +196,30 @@ def test_the_table_fits_a_small_terminal_whole() -> None:
     assert "succeeded" in text
     assert "0.7100" in text
     assert len(text.splitlines()) == 1 + len(results)
+
+
+def test_a_choice_is_printed_so_that_its_value_can_be_copied() -> None:
+    offered = (Choice("Standard_DS3_v2", "Standard_DS3_v2 · 4 cores"), Choice("1b-2c", "Visual Studio"))
+    out, _ = printed(events.ChoicesRead(setting="cluster_node_type", choices=offered))
+    assert out.splitlines() == ["Standard_DS3_v2 · 4 cores", "1b-2c  (Visual Studio)"]
+    assert "nothing yet to choose from for location" in printed(events.ChoicesRead(setting="location", choices=()))[0]
+
+
+def test_a_run_s_parts_have_labels_and_what_is_missing_a_dash() -> None:
+    run = dataclasses.replace(RUNS[0], run_id="f00d", build="7", source="GitHub", started=1_790_000_000.0)
+    tags = {"data_sha256": "96a2", "build_number": "7", "note": HOSTILE}
+    described = events.RunDescribed(result=run, tags=tags, artifacts=("a", "b"), predictions=((5.0, 5.5),))
+    lines = [line.strip() for line in printed(described)[0].splitlines()]
+    for line in ("Build         7 (GitHub)", "SHA-256       96a2", "Model         –", "Artifacts     a", "b"):
+        assert line in lines
+    assert not any("build_number" in line for line in lines), "it is told as the build"
+    assert any(line.startswith("Started       2026-09-") for line in lines)
+
+
+def test_sweeps_are_a_table_with_the_numbers_that_other_commands_take() -> None:
+    sweeps = (JobRun("18", "", "running", "8", ("a", "b"), None), JobRun("17", "", "failed", "", (), 1_790_000_000.0))
+    heading, first, second = printed(events.JobRunsFound(job_runs=sweeps))[0].splitlines()
+    assert heading.split() == ["Sweep", "State", "Build", "Started", "Runs"]
+    assert first.split() == ["18", "running", "8", "–", "a", "b"]
+    assert second.split()[:3] == ["17", "failed", "–"]
+    assert "No sweeps yet" in printed(events.JobRunsFound(job_runs=()))[0]
