@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.desk import Desk
     from mlops_tui.tui.dialogs.leaving import Answer
     from mlops_tui.tui.line import Notice, Topic
+    from mlops_tui.tui.screens.opening import OpeningScreen
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
 SECTIONS = ("setup", "training", "history")
@@ -100,6 +101,7 @@ class MlopsApp(App[str]):
         self.describe_project = describe_project  # in a line, for the opening; called on a thread, for it reads files
         self.changes: Signal[Topic] = Signal(self, "changes")  # published when a state has changed
         self.remembered = remembered.load(environment)
+        self.painted = False
         self._connect = connect
         self._file = file
         self._desk: Desk | None = None
@@ -130,14 +132,20 @@ class MlopsApp(App[str]):
         return self._desk
 
     def on_mount(self) -> None:
-        gc.enable()  # off until here: see `commands.terminal`
         loop = asyncio.get_running_loop()
         for end in (signal.SIGTERM, signal.SIGHUP):
             # Textual's web driver and tests off the main thread have ways of their own.
             if not self.is_headless and not self.is_web:
                 loop.add_signal_handler(end, self.exit)
+
+    def on_ready(self) -> None:
+        """The first frame has been shown: now what takes its time."""
+        gc.enable()  # off until here: see `commands.terminal`
+        self.painted = True
         if "cloud" in self.given_flags:
-            self.call_after_refresh(self.open_cloud, {})
+            self.open_cloud({})
+        else:
+            cast("OpeningScreen", self.screen_stack[0]).look()
 
     def on_unmount(self) -> None:
         if self._desk is not None:

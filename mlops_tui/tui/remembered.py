@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +30,8 @@ def load(environment: Mapping[str, str]) -> Remembered:
     try:
         if path.stat().st_size > LARGEST:
             return Remembered()
+        import json  # here: the first paint waits for whatever is imported before it
+
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return Remembered()
@@ -40,6 +40,9 @@ def load(environment: Mapping[str, str]) -> Remembered:
 
 def save(environment: Mapping[str, str], remembered: Remembered) -> None:
     """Whole or not at all, for its owner's eyes. Raises OSError or UsageError where it cannot be written."""
+    import json
+    import tempfile
+
     folder = folders.made(folders.data_folder(environment))
     descriptor, temporary = tempfile.mkstemp(prefix=NAME, dir=folder)  # 0600 by itself
     try:

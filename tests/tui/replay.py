@@ -31,12 +31,12 @@ class Replay:
     """Answers by what is asked for; the last answer of a kind is given again and again. Nothing else may be asked."""
 
     answers: Mapping[str, Sequence[Answer]]
-    on_stray: OnEvent = lambda _: None
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)  # what was asked for and then cancelled
     closed: bool = False
 
     def __post_init__(self) -> None:
+        self.on_stray: OnEvent = lambda _: None
         # The opening asks by itself, which is nothing to most stories.
         self.answers = {"sign_ins": [Answer([SignInsFound(sign_ins=())])], **self.answers}
         self._ids = itertools.count(1)

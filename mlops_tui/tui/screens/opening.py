@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
@@ -11,10 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 if TYPE_CHECKING:
+    from mlops_tui.events import SignIn
     from mlops_tui.tui.app import MlopsApp
     from mlops_tui.tui.line import Topic
 
@@ -64,21 +66,25 @@ What you chose last time is marked and preselected.
             choices.border_title = "Where do you want to work?"
             yield choices
             yield Static("", markup=False, classes="project")
-        yield Footer(show_command_palette=True)
 
     def on_mount(self) -> None:
         self._choices: list[dict[str, str]] = []  # by the option's id
-        self._moved = False  # the person has chosen a line: leave it to them
+        self._offered: dict[str, str] = {}  # preselected by us; once somebody moves, theirs is kept
         self._fill()
         self.query_one(OptionList).focus()
         cast("MlopsApp", self.app).changes.subscribe(self, self._changed)
 
     def on_screen_resume(self) -> None:
-        """After the first paint, and whenever somebody comes back: what there is may have changed."""
-        if "cloud" not in cast("MlopsApp", self.app).given_flags or self._moved:
-            self.call_after_refresh(self._look)
+        """Whenever somebody comes back: what there is may have changed."""
+        if cast("MlopsApp", self.app).painted:
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """What the first paint does not wait for."""
+        if not self.query("Footer"):
+            from textual.widgets import Footer
+
+            self.mount(Footer(show_command_palette=True))
         cast("MlopsApp", self.app).desk.find_sign_ins()
         self._describe_project()
 
@@ -95,7 +101,8 @@ What you chose last time is marked and preselected.
         """Practice first; then, under a heading, the ways into Azure as far as they are known."""
         app = cast("MlopsApp", self.app)
         choices = self.query_one(OptionList)
-        wanted = self._highlighted(choices) if self._moved else app.remembered.chosen
+        now = self._highlighted(choices)
+        wanted = now if now != self._offered else app.remembered.chosen
         found = app.desk_or_none.sign_ins if app.desk_or_none else None
         self._choices = []
         choices.clear_options()
@@ -104,7 +111,7 @@ What you chose last time is marked and preselected.
                 self._option("Practice on this machine", "No account, no cost; ready in about 10 seconds.", PRACTICE),
                 None,
                 Option(Content.styled("Azure", "bold"), disabled=True),
-                *(self._option(sign_in.title, sign_in.detail, sign_in.settings) for sign_in in found or ()),
+                *self._sign_ins(found or ()),
             ]
         )
         if not found:
@@ -114,25 +121,28 @@ What you chose last time is marked and preselected.
             choices.add_option(Option(Content.styled(text, "$text-muted"), disabled=True))
         number = self._choices.index(wanted) if wanted in self._choices else 0
         choices.highlighted = choices.get_option_index(str(number))
+        self._offered = self._choices[number]
+
+    def _sign_ins(self, found: Iterable[SignIn]) -> Iterator[Option]:
+        """Text from outside, made plain."""
+        for sign_in in found:
+            from mlops_tui.tui.plain import plain
+
+            yield self._option(plain(sign_in.title), plain(sign_in.detail), sign_in.settings)
 
     def _highlighted(self, choices: OptionList) -> dict[str, str]:
         option = choices.highlighted_option
         return self._choices[int(option.id)] if option is not None and option.id else {}
 
     def _option(self, title: str, detail: str, settings: dict[str, str]) -> Option:
-        """Two lines; text from outside is plain."""
-        from mlops_tui.tui.plain import plain
-
+        """Two lines."""
         last = cast("MlopsApp", self.app).remembered.chosen == settings
         self._choices.append(dict(settings))
-        parts: list[tuple[str, str]] = [(plain(title), "bold")]
+        parts: list[tuple[str, str]] = [(title, "bold")]
         if last:
             parts.append(("  · last time", "$success"))
-        parts.append((f"\n  {plain(detail)}", ""))
+        parts.append((f"\n  {detail}", ""))
         return Option(Content.assemble(*parts), id=str(len(self._choices) - 1))
-
-    def on_key(self) -> None:
-        self._moved = True
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         settings = self._choices[int(event.option.id or 0)]
