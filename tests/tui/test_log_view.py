@@ -235,6 +235,10 @@ async def test_dragging_selects_characters_that_stay_selected_while_lines_come(t
         await pilot.mouse_down(lines, offset=(7, 2))
         await pilot.hover(lines, offset=(5, 4))
         await pilot.mouse_up(lines, offset=(5, 4))
+        (chosen,) = [piece for piece in lines.render_line(3) if piece.text == "line 993"]
+        around = lines.render_line(5)._segments[2].style
+        assert chosen.style and around  # noqa: PT018
+        assert chosen.style.bgcolor not in (around.bgcolor, chosen.style.color), "it is seen, and can be read"
         write(thousand, *["i more"] * 50)
         await until(pilot, lambda: "50 new lines" in app.status)
         await pilot.press("y")

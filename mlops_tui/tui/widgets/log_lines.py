@@ -105,8 +105,8 @@ class LogLines(Widget, can_focus=True):
         selection = self._selection
         if selection is not None and row is not None and (span := selection.get_span(row)) is not None:
             start, end = span
-            look = self.screen.get_component_rich_style("screen--selection")
-            spans.append((start, len(line.text) if end == -1 else end, look))
+            ground = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
+            spans.append((start, len(line.text) if end == -1 else end, ground))
         return spans
 
     # Moving sideways: up and down is the window's

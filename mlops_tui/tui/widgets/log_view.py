@@ -13,7 +13,6 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from textual import on
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -234,17 +233,21 @@ class LogView(Vertical):
         self.query(LogPrompt).remove()
         self.lines.focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is about a search is possible while there is one; else its keys mean something to the screen."""
+        if action == "match":
+            return self.window.search is not None
+        if action == "end_search":
+            return self.window.search is not None or bool(self.query(LogPrompt))
+        return True
+
     def action_end_search(self) -> None:
-        if not self.window.search and not self.query(LogPrompt):
-            raise SkipAction  # Escape means something to the screen, too
         self.window.look_for("")
         self.window.in_hand = None
         self._close_prompt()
         self._moved()
 
     def action_match(self, forwards: bool = True) -> None:
-        if not self.window.search:
-            raise SkipAction
         self.window.to_match(forwards)
         self._moved()
 
