@@ -25,6 +25,11 @@ class SetupDesk:
         """What is being changed, in words; empty: nothing."""
         return IN_WORDS.get(self.state.doing, "")
 
+    @property
+    def can_stop(self) -> bool:
+        """Something is going on that can be asked to stop."""
+        return self._request is not None and self._request.exit_code is None
+
     def look(self) -> Request:
         """Compare the cloud with the project: the plan."""
 

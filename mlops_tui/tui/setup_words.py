@@ -20,6 +20,7 @@ ACTION_COLOURS: dict[Action, str] = {
     "remove": "error",
     "keep": "text-muted",
 }
+WORTH_SAYING = 0.1  # seconds; what takes less is not timed on the screen
 DONE = "Everything is set up. Press 2 to train."
 
 
@@ -29,14 +30,15 @@ def counted(number: int, noun: str) -> str:
 
 def pending_words(pending: int, kept: int) -> str:
     """12 changes to make · 3 as they should be"""
-    as_should = f"{kept} as {'it' if kept == 1 else 'they'} should be"
-    return f"{counted(pending, 'change')} to make · {as_should}" if kept else f"{counted(pending, 'change')} to make"
+    changes = f"{counted(pending, 'change')} to make" if pending else "nothing to change"
+    return " · ".join([changes, *([f"{kept} as {'it' if kept == 1 else 'they'} should be"] if kept else [])])
 
 
 def state_words(row: StepRow) -> str:
     """The second line of a step in the list: running · 12 s · 1 to create"""
     seconds = row.elapsed if row.state in ("running", "done", "failed") else None
-    return " · ".join(filter(None, [row.state, duration(seconds), plain(row.detail)]))
+    shown = duration(seconds) if seconds is not None and seconds >= WORTH_SAYING else ""
+    return " · ".join(filter(None, [row.state, shown, plain(row.detail)]))
 
 
 def next_words(state: SetupState, row: StepRow) -> str:
@@ -45,12 +47,14 @@ def next_words(state: SetupState, row: StepRow) -> str:
         return "Being looked at."
     if row.state == "running":
         return "At work. The Log tab tells what it does."
-    if state.doing:
-        return "Wait until what is going on has ended."
     if not row.changes:
         return "It could not be looked at. Press r to look again." if row.error else "Press r to look at it."
     if not row.pending:
         return "As it should be: nothing to do."
+    if state.doing:
+        return "Its turn comes when what it needs is done." if row.state == "waiting" else "Something else is going on."
+    if not state.plan_id:
+        return "The plan is out of date. Press r to look again."
     unmet = state.unmet(row.name)
     if unmet:
         return f"Apply first what it needs: {titles(unmet)}. Or press a to apply everything."

@@ -16,7 +16,11 @@ class BoxDialog(ModalScreen[Answer | None], Generic[Answer]):
     """Subclasses give `title_` and `body`; Escape answers None."""
 
     title_: ClassVar[str] = ""
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel"),
+        Binding("left", "app.focus_previous", "Previous", show=False),
+        Binding("right", "app.focus_next", "Next", show=False),
+    ]
     DEFAULT_CSS = """
     BoxDialog {
         align: center middle;
@@ -25,7 +29,7 @@ class BoxDialog(ModalScreen[Answer | None], Generic[Answer]):
             border: round $primary; border-title-color: $primary; border-title-style: bold;
         }
         Static { width: 1fr; height: auto; }
-        .more { height: auto; max-height: 14; margin-top: 1; }
+        .more { height: auto; max-height: 50vh; margin-top: 1; }
         .more:focus { background: $panel; }
         .muted { color: $text-muted; }
         .heading { text-style: bold; }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Static
@@ -23,10 +21,6 @@ class ConfirmApply(BoxDialog[bool]):
     """True: apply what these steps want."""
 
     title_ = "Apply"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "app.focus_previous", "Previous", show=False),
-        Binding("right", "app.focus_next", "Next", show=False),
-    ]
 
     def __init__(self, rows: Sequence[StepRow], where: str, practice: bool) -> None:
         """`where` is the cloud and, if it is known, the subscription; in the practice cloud nothing costs."""
@@ -40,7 +34,7 @@ class ConfirmApply(BoxDialog[bool]):
         yield Static(f"Make {counted(number, 'change')} in {self._where}?", markup=False, classes="heading")
         with VerticalScroll(classes="more"):
             yield Static(_changes(self._rows), markup=False)
-            yield Static(self._costs(), markup=False)
+            yield Static(self._notes(), markup=False)
         with Horizontal(classes="answers"):
             yield Button("Apply", id="apply", variant="primary")
             yield Button("Cancel", id="cancel")
@@ -56,21 +50,19 @@ class ConfirmApply(BoxDialog[bool]):
     def _cancel(self) -> None:
         self.action_cancel()
 
-    def _costs(self) -> Content:
+    def _notes(self) -> Content:
+        """About all of it: costs in the practice cloud, and what to weigh."""
         parts: list[str | tuple[str, str]] = []
-        costs = costs_of(self._rows)
         if self._practice:
-            parts.append("\nThe practice cloud is on this machine: nothing of this costs anything.")
-            parts.append(("\nIn Azure it would cost:" if costs else "", "$text-muted"))
-        else:
-            parts.append("\nCosts:" if costs else "\nNone of these changes says that it costs anything.")
-        parts += [f"\n  {cost}" for cost in costs]
+            parts.append("\nIt costs nothing here: the practice cloud is on this machine. The costs named are Azure's.")
+        elif not costs_of(self._rows):
+            parts.append("\nNothing of this is known to cost anything.")
         parts += [(f"\n{WARNING} {warning}", "$text-warning") for warning in warnings_of(self._rows)]
         return Content.assemble(*parts)
 
 
 def _changes(rows: Sequence[StepRow]) -> Content:
-    """A line for each step; what replaces or removes something is named, for it cannot be taken back."""
+    """What each step makes, and costs; what replaces or removes something is named, for it cannot be taken back."""
     lines = []
     for row in rows:
         counts: dict[str, int] = {}
@@ -82,5 +74,6 @@ def _changes(rows: Sequence[StepRow]) -> Content:
             if change.action in ("replace", "remove"):
                 sign, colour = ACTION_SIGNS[change.action], f"${ACTION_COLOURS[change.action]}"
                 parts.append((f"\n  {sign} {change.action} {plain(change.what)}", colour))
+        parts += [f"\n  costs {cost}" for cost in costs_of([row])]
         lines.append(Content.assemble(*parts))
     return Content("\n").join(lines)

@@ -16,10 +16,16 @@ class ConfirmTeardown(BoxDialog[bool]):
     """True: remove it all. Outside the practice cloud the resource group's name must be typed."""
 
     title_ = "Take everything down"
+    DEFAULT_CSS = """
+    ConfirmTeardown {
+        .more { max-height: 30vh; }
+        Input { background: $panel; }
+    }
+    """
 
-    def __init__(self, things: Sequence[str], group: str, where: str, practice: bool) -> None:
+    def __init__(self, steps: Sequence[str], group: str, where: str, practice: bool) -> None:
         super().__init__()
-        self._things = things
+        self._steps = steps
         self._group = group
         self._where = where
         self._practice = practice
@@ -27,12 +33,15 @@ class ConfirmTeardown(BoxDialog[bool]):
     def body(self) -> ComposeResult:
         yield Static(f"Remove what setup has made in {self._where}?", markup=False, classes="heading")
         with VerticalScroll(classes="more"):
-            named = "\n".join(f"- {thing}" for thing in self._things)
-            yield Static(named or "Whatever of it is there will be removed.", markup=False)
-        yield Static("\nTrained models and logs in the workspace go with it. This cannot be undone.", markup=False)
+            yield Static("\n".join(f"- {step}" for step in self._steps), markup=False)
+        yield Static(
+            "\nTrained models and logs in the workspace go with it; this cannot be undone. "
+            "What was there before setup is left as it is.",
+            markup=False,
+        )
         if not self._practice:
             yield Static(f"Type the resource group's name to confirm: {self._group}", markup=False)
-            yield Input(placeholder=self._group, id="typed")
+            yield Input(placeholder=self._group, id="typed", compact=True)
         with Horizontal(classes="answers"):
             yield Button("Remove it all", id="remove", variant="error", disabled=not self._practice)
             yield Button("Keep it", id="keep")

@@ -103,7 +103,7 @@ class SetupScreen(SettingsActions, Section):
         state = self.state
         self.query_one(StepList).show(state, self._tick)
         row = self.row
-        self.query_one(SetupStatus).show(state, self._can_apply(row), self._tick)
+        self._show_status()
         self._show_beginning(row is None)
         if row is not None:
             self._show_row(row)
@@ -116,8 +116,10 @@ class SetupScreen(SettingsActions, Section):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
-            return bool(self.state.doing)
-        if action in ("apply_all", "look"):
+            return self.desk.setup.can_stop
+        if action == "apply_all":
+            return not self.state.doing and not self.state.ready
+        if action == "look":
             return not self.state.doing
         return True
 
@@ -164,10 +166,8 @@ class SetupScreen(SettingsActions, Section):
         if self.state.doing:
             self._say("Wait until what is going on has ended, or press s to stop it.", "warning")
             return
-        kept = [change for row in self.state.steps.values() for change in row.changes if change.action == "keep"]
-        things = [plain(change.what) for change in kept]
-        group = self._value("resource_group")
-        dialog = ConfirmTeardown(things, group, self._where(), self.practice)
+        made = [plain(row.title) for row in self.state.steps.values() if row.description and row.description.needs]
+        dialog = ConfirmTeardown(made[::-1], self._value("resource_group"), self._where(), self.practice)
         self.app.push_screen(dialog, lambda yes: self._teardown() if yes else None)
 
     def action_step(self, by: int) -> None:
@@ -196,7 +196,7 @@ class SetupScreen(SettingsActions, Section):
         row = self.row
         if row is not None:
             self._show_row(row)
-            self.query_one(SetupStatus).show(self.state, self._can_apply(row), self._tick)
+            self._show_status()
 
     @on(StepList.Chosen)
     def _chosen(self) -> None:
@@ -240,8 +240,10 @@ class SetupScreen(SettingsActions, Section):
         if self.state.failed and not self.query_one(SettingsForm).has_focus_within:
             self.query_one(StepList).go(self.state.failed[0].name)
 
-    def _can_apply(self, row: StepRow | None) -> bool:
-        return row is not None and not self._reason_against(row)
+    def _show_status(self) -> None:
+        row = self.row
+        can_apply = row is not None and not self._reason_against(row)
+        self.query_one(SetupStatus).show(self.state, can_apply, self.desk.setup.can_stop, self._tick)
 
     def _reason_against(self, row: StepRow) -> str:
         """Why this step cannot be applied now; empty: it can."""

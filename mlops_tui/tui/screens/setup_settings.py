@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from textual import on, work
 
@@ -14,7 +15,10 @@ from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.setting_field import FOLDERS, OFFERED, SettingField
 from mlops_tui.tui.widgets.settings_form import SettingsForm
 
-BUSY = "Wait until what is going on has ended, or press s to stop it."
+if TYPE_CHECKING:
+    from mlops_tui.tui.app import MlopsApp
+
+BUSY = "Wait until what is going on has ended, or stop it."
 
 
 class SettingsActions(Section):
@@ -22,7 +26,7 @@ class SettingsActions(Section):
 
     @on(SettingsForm.Used)
     def _settings_used(self, event: SettingsForm.Used) -> None:
-        if self.desk.setup.state.doing:
+        if self.desk.setup.state.doing or ("cloud" in event.values and self.desk.busy):
             self.notify(BUSY, severity="warning", markup=False)
         else:
             self._put_to_use(event.values, isinstance(event, SettingsForm.Saved))
@@ -43,6 +47,7 @@ class SettingsActions(Section):
     @work(exclusive=True, group="settings")
     async def _put_to_use(self, values: Mapping[str, str], save: bool) -> None:
         """Another setting, another plan: look again. Saved ones count from the file, not for this sitting alone."""
+        elsewhere = values.get("cloud")
         if save:
             saving = self.desk.save_settings(values)
             await saving.done.wait()
@@ -51,6 +56,9 @@ class SettingsActions(Section):
             for name in values:
                 self.desk.line.flags.pop(name, None)
             values = {}
+        if elsewhere:
+            cast("MlopsApp", self.app).open_cloud({"cloud": elsewhere, **values})
+            return
         await self.desk.set_settings(values).done.wait()
         if not self.desk.setup.state.doing:
             self.desk.setup.look()

@@ -39,7 +39,7 @@ def _content(state: SetupState, row: StepRow, practice: bool) -> Content:
     if not row.changes:
         return Content(_why_empty(state, row))
     head = pending_words(len(row.pending), len(row.changes) - len(row.pending))
-    parts = [Content.styled(f"{head}.", "bold")]
+    parts = [Content.styled(f"{head[0].upper()}{head[1:]}.", "bold")]
     parts += [_change(state, change) for change in [*row.pending, *(c for c in row.changes if c.action == "keep")]]
     if practice and any(change.cost for change in row.changes):
         parts.append(Content.styled(FREE, "$text-muted"))

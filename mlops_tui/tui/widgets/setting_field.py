@@ -13,6 +13,7 @@ from mlops_tui.events import SettingValue
 from mlops_tui.tui.plain import plain
 from mlops_tui.tui.signs import STEP_SIGNS
 
+ORIGINS = {"default": "the default", "sandbox": "from the practice cloud"}
 FOLDERS, FILES = ("notebooks",), ("federated_token_file",)
 OFFERED = (  # the worker has a list of choices in the cloud for these
     "subscription_id",
@@ -31,8 +32,15 @@ OFFERED = (  # the worker has a list of choices in the cloud for these
 )
 
 
+class _PickButton(Button, can_focus=False):
+    """For the mouse: Tab goes from input to input, and Ctrl+L does the same."""
+
+
 class SettingField(Vertical):
-    """Posts `Edited` at each change (an empty text means the default), and `Picking` where a list is wanted."""
+    """Keeps what is typed in `edits`, which it shares with its form, and posts `Edited` at each change.
+
+    An empty text means the default.
+    """
 
     DEFAULT_CSS = """
     SettingField {
@@ -51,35 +59,44 @@ class SettingField(Vertical):
     """
 
     class Edited(Message):
-        def __init__(self, name: str, text: str) -> None:
-            super().__init__()
-            self.name = name
-            self.text = text
+        """`edits` has changed."""
 
     class Picking(Message):
         def __init__(self, value: SettingValue) -> None:
             super().__init__()
             self.value = value
 
-    def __init__(self, value: SettingValue, edited: str | None, origin: str) -> None:
+    def __init__(self, value: SettingValue, edits: dict[str, str], origin: str) -> None:
         super().__init__()
         self.value = value
-        self._edited = edited
+        self._edits = edits
         self._origin = origin
         self._input = self._make_input()
 
     @property
+    def changed(self) -> bool:
+        return self.value.name in self._edits
+
+    @property
+    def raw(self) -> str:
+        """What stands in the input."""
+        return self._edits.get(self.value.name, self.value.value)
+
+    @property
     def text(self) -> str:
-        """As it stands in the form; a setting left empty has its default."""
-        return (self._edited if self._edited is not None else self.value.value) or self.value.default
+        """What is meant: a setting left empty has its default."""
+        return self.raw or self.value.default
 
     @property
     def problem(self) -> str:
         if self.value.secret:
             return ""
-        if self._edited is None:
-            return self.value.problem
-        return settings.problem_of(self.value.name, self.text)
+        return settings.problem_of(self.value.name, self.text) if self.changed else self.value.problem
+
+    @property
+    def can_pick(self) -> bool:
+        """There is a list to choose from, in the cloud or on this machine."""
+        return self.value.name in OFFERED + FOLDERS + FILES
 
     def compose(self) -> ComposeResult:
         value = self.value
@@ -88,22 +105,23 @@ class SettingField(Vertical):
             yield Static(markup=False, classes="origin")
         with Horizontal(classes="entry"):
             yield self._input
-            if value.name in OFFERED:
-                yield Button("Pick", classes="pick", compact=True, tooltip="See what the cloud offers (Ctrl+L)")
-            elif value.name in FOLDERS + FILES:
-                yield Button("Browse", classes="pick", compact=True, tooltip="Look for it on this machine (Ctrl+L)")
+            if self.can_pick:
+                where = "in the cloud" if value.name in OFFERED else "on this machine"
+                yield _PickButton("Pick", compact=True, tooltip=f"See what there is {where} (Ctrl+L)")
         yield Static(self._help(), markup=False, classes="help")
         yield Static(markup=False, classes="problem")
 
     def on_mount(self) -> None:
         self._show()
 
-    def refill(self, value: SettingValue, edited: str | None, origin: str) -> None:
+    def refill(self, value: SettingValue, origin: str) -> None:
         """Show what counts now; what has been typed and not used yet stays."""
-        if (value, edited, origin) == (self.value, self._edited, self._origin):
+        if (value, origin) == (self.value, self._origin):
             return
-        self.value, self._edited, self._origin = value, edited, origin
-        self._put(value.value if edited is None else edited)
+        self.value, self._origin = value, origin
+        if self._edits.get(value.name) == value.value:
+            del self._edits[value.name]
+        self._put(self.raw)
         if self.is_mounted:
             self._show()
 
@@ -127,15 +145,18 @@ class SettingField(Vertical):
     def pick(self, event: Button.Pressed | None = None) -> None:
         if event is not None:
             event.stop()
-        if self.value.name in OFFERED + FOLDERS + FILES:
+        if self.can_pick:
             self.post_message(self.Picking(self.value))
 
     def _edit(self, text: str) -> None:
-        if text == (self.value.value if self._edited is None else self._edited):
+        if text == self.raw:
             return
-        self._edited = None if text == self.value.value else text
+        if text == self.value.value:
+            del self._edits[self.value.name]
+        else:
+            self._edits[self.value.name] = text
         self._show()
-        self.post_message(self.Edited(self.value.name, text))
+        self.post_message(self.Edited())
 
     def _put(self, text: str) -> None:
         with self.prevent(Input.Changed, Select.Changed):
@@ -145,7 +166,7 @@ class SettingField(Vertical):
                 self._input.value = text or self.value.default
 
     def _show(self) -> None:
-        origin = "changed, not used yet" if self._edited is not None else self._origin
+        origin = "changed, not used yet" if self.changed else self._origin
         self.query_one(".origin", Static).update(plain(origin))
         problem = self.query_one(".problem", Static)
         problem.update(f"{STEP_SIGNS['failed']} {plain(self.problem)}")
@@ -153,7 +174,7 @@ class SettingField(Vertical):
 
     def _make_input(self) -> Input | Select[str] | Static:
         value = self.value
-        text = value.value if self._edited is None else self._edited
+        text = self.raw
         if value.secret:
             return Static("set; it is shown nowhere" if value.value else "not set", markup=False)
         if value.choices:
@@ -173,4 +194,4 @@ def origin_words(value: SettingValue, chosen: bool) -> str:
     """Where the value came from; `chosen` in this sitting."""
     if chosen:
         return "chosen this time"
-    return "the default" if value.origin == "default" else f"from {value.origin}"
+    return ORIGINS.get(value.origin, f"from {value.origin}")

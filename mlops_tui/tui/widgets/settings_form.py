@@ -30,7 +30,8 @@ class SettingsForm(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+l", "pick", "List to pick from, for a setting", show=False),
+        Binding("ctrl+l", "pick", "Pick a value"),
+        Binding("escape", "screen.back", "Back to steps"),
         Binding("up", "app.focus_previous", "Setting before", show=False),
         Binding("down", "app.focus_next", "Setting after", show=False),
     ]
@@ -59,21 +60,19 @@ class SettingsForm(Vertical):
 
     def show(self, step: str, values: Collection[SettingValue], chosen: Collection[str]) -> None:
         """The settings of a step; `chosen` names those given in this sitting."""
-        for value in values:
-            if self._edits.get(value.name) == value.value:
-                del self._edits[value.name]
         if step != self._step or [value.name for value in values] != list(self._fields):
             self._rebuild(step, values, chosen)
         for value in values:
-            self._fields[value.name].refill(
-                value, self._edits.get(value.name), origin_words(value, value.name in chosen)
-            )
+            self._fields[value.name].refill(value, origin_words(value, value.name in chosen))
         self._enable()
 
     def fill(self, name: str, text: str) -> None:
         """Put a value that was picked into its field."""
         if name in self._fields:
             self._fields[name].fill(text)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "pick" or any(field.has_focus_within and field.can_pick for field in self._fields.values())
 
     def action_pick(self) -> None:
         for field in self._fields.values():
@@ -83,13 +82,6 @@ class SettingsForm(Vertical):
     @on(SettingField.Edited)
     def _edited(self, event: SettingField.Edited) -> None:
         event.stop()
-        field = self._fields.get(event.name)
-        if field is None:
-            return
-        if event.text == field.value.value:
-            self._edits.pop(event.name, None)
-        else:
-            self._edits[event.name] = event.text
         self._enable()
 
     @on(Input.Submitted)
@@ -120,7 +112,7 @@ class SettingsForm(Vertical):
 
     @property
     def _changed(self) -> dict[str, str]:
-        return {name: field.text for name, field in self._fields.items() if name in self._edits}
+        return {name: field.text for name, field in self._fields.items() if field.changed}
 
     @property
     def _usable(self) -> bool:
@@ -137,8 +129,7 @@ class SettingsForm(Vertical):
     def _rebuild(self, step: str, values: Collection[SettingValue], chosen: Collection[str]) -> None:
         self._step = step
         self._fields = {
-            value.name: SettingField(value, self._edits.get(value.name), origin_words(value, value.name in chosen))
-            for value in values
+            value.name: SettingField(value, self._edits, origin_words(value, value.name in chosen)) for value in values
         }
         fields = self.query_one("#fields", VerticalScroll)
         fields.remove_children()

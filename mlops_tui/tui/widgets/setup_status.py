@@ -49,7 +49,7 @@ class SetupStatus(Horizontal):
             yield _ActionButton("Look again (r)", id="look", compact=True, action="screen.look")
             yield _ActionButton("Stop (s)", id="stop", variant="warning", compact=True, action="screen.stop")
 
-    def show(self, state: SetupState, can_apply_step: bool, tick: int) -> None:
+    def show(self, state: SetupState, can_apply_step: bool, can_stop: bool, tick: int) -> None:
         mood, text = status_words(state)
         line = self.query_one(".text", Static)
         line.update(f"{SIGNS.get(mood) or SPINNER[tick % len(SPINNER)]} {text}")
@@ -59,7 +59,7 @@ class SetupStatus(Horizontal):
         self._offer("#all", state.appliable)
         self._offer("#one", can_apply_step)
         self._offer("#look", not state.doing)
-        self._offer("#stop", bool(state.doing))
+        self._offer("#stop", can_stop)
 
     def _offer(self, button: str, offered: bool) -> None:
         self.query_one(button).display = offered

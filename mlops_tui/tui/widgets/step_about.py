@@ -16,14 +16,13 @@ class StepAbout(VerticalScroll):
     StepAbout {
         padding: 0 1;
         Static { margin-bottom: 1; }
-        .title { text-style: bold; color: $primary; }
+        .next { text-style: bold; }
         .facts { color: $text-muted; }
         Link { width: 1fr; }
     }
     """
 
     def compose(self) -> ComposeResult:
-        yield Static(markup=False, classes="title")
         yield Static(markup=False, classes="next")
         yield Static(markup=False, classes="about")
         yield Static(markup=False, classes="facts")
@@ -31,7 +30,6 @@ class StepAbout(VerticalScroll):
 
     def show(self, state: SetupState, row: StepRow) -> None:
         description = row.description
-        self._fill(".title", plain(row.title))
         self._fill(".next", next_words(state, row))
         self._fill(".about", plain_lines(description.about) if description else "")
         self._fill(".facts", _facts(state, row))
@@ -44,7 +42,7 @@ class StepAbout(VerticalScroll):
         static = self.query_one(selector, Static)
         if static.content != text:
             static.update(text)
-            static.display = bool(text)
+        static.display = bool(text)
 
 
 def _facts(state: SetupState, row: StepRow) -> str:
