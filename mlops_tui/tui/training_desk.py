@@ -108,7 +108,8 @@ class TrainingDesk:
     def _sweep(self, asked: int = 0, job_run: str = "", again: bool = False) -> Sweep:
         """A new one, on show from now on."""
         sweep = Sweep(self._logs / secrets.token_hex(6), asked=asked, job_run=job_run, again=again)
-        self.state.sweeps.append(sweep)
+        launched = [each for each in self.state.sweeps if each.job_run or each.running]
+        self.state.sweeps = [*launched, sweep]  # one that was refused has nothing more to tell
         self.state.problem = None
         self.choose(sweep)
         return sweep
@@ -121,7 +122,7 @@ class TrainingDesk:
         def ended(exit_code: int) -> None:
             sweep.end(exit_code, INTERRUPTED)
             self._tell_end(sweep)
-            if not sweep.left:
+            if sweep.job_run and not sweep.left:
                 self.list_runs()
             self._line.changed("training")
 

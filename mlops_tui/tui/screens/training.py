@@ -126,7 +126,7 @@ class TrainingScreen(Section):
                 return bool(sweep and sweep.left and sweep.job_run)
             case "sweep":
                 return len(self.state.sweeps) > 1
-            case "sort" | "turn" | "copy":
+            case "sort" | "turn" | "copy" | "all_logs":
                 return bool(self.table.shown)
         return True
 
@@ -252,6 +252,8 @@ class TrainingScreen(Section):
         row = self.table.chosen
         if row is not None and self.table.chosen_is_earlier:
             self._fetch(row)
+        if row is not None:
+            self._asked.discard(row.run_id)
         self.show()
 
     def _fetch(self, row: RunRow) -> None:
@@ -269,12 +271,9 @@ class TrainingScreen(Section):
 
     @on(RunPanes.Wanted)
     def _wanted(self, message: RunPanes.Wanted) -> None:
-        self._describe(message.run_id)
-
-    def _describe(self, run_id: str) -> None:
-        if run_id not in self._asked:
-            self._asked.add(run_id)
-            self.desk.training.describe_run(run_id)
+        if message.run_id not in self._asked:
+            self._asked.add(message.run_id)
+            self.desk.training.describe_run(message.run_id)
 
     def _show_stage(self, name: str) -> None:
         stage = self.query_one("#stage", ContentSwitcher)
@@ -287,6 +286,8 @@ class TrainingScreen(Section):
         sweep: Sweep | None = self.state.current
         status = self.query_one("#status", Static)
         text, colour = status_text(sweep, time.monotonic()) if sweep else ("", "")
+        if sweep and sweep.ended and not sweep.job_run and not self.desk.setup.state.ready:
+            text = f"{text} Setup comes first: press 1."
         status.update(text)
         status.set_classes(f"-{colour}" if colour else "")
 

@@ -44,6 +44,8 @@ class NoRunsYet(Vertical):
         self.query_one(ErrorCardView).show(problem)
         self.query_one(".words", Static).update(_words(setup) + EARLIER)
         self.query_one("#to-setup").display = not setup.ready
+        self.query_one("#first-train", Button).variant = "primary" if setup.ready else "default"
+        self.query_one("#to-setup", Button).variant = "default" if setup.ready else "primary"
 
 
 def _words(setup: SetupState) -> str:

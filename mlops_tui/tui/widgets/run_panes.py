@@ -79,7 +79,8 @@ class RunPanes(Vertical):
         """Speak of `row`; the log is that of `log_of`, or of all runs."""
         self._show_log(training, log_of)
         sweep = training.current
-        self._show_problem(training.problem or (sweep.problem if sweep else None), sweep)
+        own = sweep.problem if sweep else None
+        self._show_problem(own or training.problem, sweep)
         if self.pane == "run":
             self._show_details(training, history, row)
         elif self.pane == "plots":
