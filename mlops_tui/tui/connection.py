@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from mlops_tui.redaction import redact
 
 OnEvent = Callable[[Event], None]
 LAST_WORDS = 40  # lines kept of the worker's standard error
+WORKER = (sys.executable, "-m", "mlops_tui", "worker")
 DIED = -1  # the exit code of requests whose worker has gone
 CLOSE_SECONDS = 0.5  # a worker that reads nothing must not keep the app from ending
 START_HINT = "End other programs if the machine is short of memory, then try again. Nothing in the cloud is lost."
@@ -69,9 +70,9 @@ class Connection(Protocol):
 class WorkerProcess:
     """A Connection to a process of its own, started by the first request and again after it has died."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, command: Sequence[str] = WORKER) -> None:
         self.on_stray: OnEvent = lambda _: None
-        self._command = [sys.executable, "-m", "mlops_tui", "worker", *(["--file", str(file)] if file else [])]
+        self._command = [*command, *(["--file", str(file)] if file else [])]
         self._requests: dict[str, Request] = {}
         self._ids = itertools.count(1)
         self._process: subprocess.Popen[str] | None = None
@@ -97,16 +98,9 @@ class WorkerProcess:
         self._closed = True
         if self._writer is not None:
             self._writer.cancel()
-        if self._process is not None and self._process.stdin is not None:
+        if self._process is not None:
             # Not waited for: it has a write in hand to finish, and its pipe tells it that nobody listens any more.
-            if not self._lock.acquire(timeout=CLOSE_SECONDS):
-                return  # the pipe is full; it closes when this process ends
-            try:
-                self._process.stdin.close()
-            except OSError:
-                return  # it has gone before us
-            finally:
-                self._lock.release()
+            self._close_input(self._process)
 
     def _put(self, message: dict[str, Any]) -> None:
         self._outbox.put_nowait(json.dumps(message))
@@ -152,16 +146,29 @@ class WorkerProcess:
 
     def _listen(self, process: subprocess.Popen[str], loop: asyncio.AbstractEventLoop) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            try:
-                request_id, event, exit_code = _read(line)
-            except (ValueError, TypeError, RecursionError) as error:
-                # Somebody else has printed into the pipe. It is kept for the card, should the worker end over it.
-                self._last_words.append(redact(f"unreadable: {line[:200].rstrip()} ({error})"))
-                continue
-            self._on_loop(loop, self._deliver, request_id, event, exit_code)
-        exit_code = process.wait()
-        self._on_loop(loop, self._gone, process, exit_code)
+        with process.stdout:
+            for line in process.stdout:
+                try:
+                    request_id, event, exit_code = _read(line)
+                except (ValueError, TypeError, RecursionError) as error:
+                    # Somebody else has printed into the pipe. It is kept for the card, should the worker end over it.
+                    self._last_words.append(redact(f"unreadable: {line[:200].rstrip()} ({error})"))
+                    continue
+                self._on_loop(loop, self._deliver, request_id, event, exit_code)
+        code = process.wait()
+        self._close_input(process)
+        self._on_loop(loop, self._gone, process, code)
+
+    def _close_input(self, process: subprocess.Popen[str]) -> None:
+        """The worker reads its end. A pipe that is full, because nobody reads it, closes when this process ends."""
+        if process.stdin is None or not self._lock.acquire(timeout=CLOSE_SECONDS):
+            return
+        try:
+            process.stdin.close()
+        except OSError:  # it has gone before us, with something unread
+            return
+        finally:
+            self._lock.release()
 
     def _on_loop(self, loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
         if not self._closed:
@@ -172,8 +179,9 @@ class WorkerProcess:
 
     def _overhear(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
-        for line in process.stderr:
-            self._last_words.append(redact(line.rstrip("\n")))
+        with process.stderr:
+            for line in process.stderr:
+                self._last_words.append(redact(line.rstrip("\n")))
 
     def _deliver(self, request_id: str, event: Event | None, exit_code: int | None) -> None:
         request = self._requests.get(request_id)
