@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+import tomlkit.items
 from tomlkit.exceptions import TOMLKitError
 
 from mlops_tui import project_file
@@ -146,11 +147,14 @@ def _with_value(text: str, keys: Keys, value: Value) -> str:
         document = tomlkit.parse(text)
         table: Any = document
         for key in keys[:-1]:
-            table = table.setdefault(key, tomlkit.table())
+            inline = isinstance(table, tomlkit.items.InlineTable)
+            table = table.setdefault(key, tomlkit.inline_table() if inline else tomlkit.table())
         table[keys[-1]] = value
-        return tomlkit.dumps(document)
-    except TOMLKitError:
+        changed = tomlkit.dumps(document)
+    except (TOMLKitError, ValueError):  # a ValueError: something that an inline table cannot hold
         return text
+    has_only_windows_ends = "\r\n" in text and not re.search(r"(?<!\r)\n", text)
+    return re.sub(r"(?<!\r)\n", "\r\n", changed) if has_only_windows_ends else changed
 
 
 def _with_new_line(text: str, keys: Keys, line: str) -> Iterator[str]:
