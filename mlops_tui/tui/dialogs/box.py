@@ -29,7 +29,7 @@ class BoxDialog(ModalScreen[Answer | None], Generic[Answer]):
             border: round $primary; border-title-color: $primary; border-title-style: bold;
         }
         Static { width: 1fr; height: auto; }
-        .more { height: auto; max-height: 50vh; margin-top: 1; }
+        .more { height: auto; max-height: 44vh; margin-top: 1; }
         .more:focus { background: $panel; }
         .muted { color: $text-muted; }
         .heading { text-style: bold; }

@@ -32,9 +32,9 @@ class ConfirmApply(BoxDialog[bool]):
     def body(self) -> ComposeResult:
         number = sum(len(row.pending) for row in self._rows)
         yield Static(f"Make {counted(number, 'change')} in {self._where}?", markup=False, classes="heading")
+        yield Static(self._notes(), markup=False)
         with VerticalScroll(classes="more"):
             yield Static(_changes(self._rows), markup=False)
-            yield Static(self._notes(), markup=False)
         with Horizontal(classes="answers"):
             yield Button("Apply", id="apply", variant="primary")
             yield Button("Cancel", id="cancel")
@@ -52,13 +52,13 @@ class ConfirmApply(BoxDialog[bool]):
 
     def _notes(self) -> Content:
         """About all of it: costs in the practice cloud, and what to weigh."""
-        parts: list[str | tuple[str, str]] = []
+        notes: list[Content] = []
         if self._practice:
-            parts.append("\nIt costs nothing here: the practice cloud is on this machine. The costs named are Azure's.")
+            notes.append(Content("Nothing costs anything here, on this machine. The costs named are Azure's."))
         elif not costs_of(self._rows):
-            parts.append("\nNothing of this is known to cost anything.")
-        parts += [(f"\n{WARNING} {warning}", "$text-warning") for warning in warnings_of(self._rows)]
-        return Content.assemble(*parts)
+            notes.append(Content("Nothing of this is known to cost anything."))
+        notes += [Content.styled(f"{WARNING} {warning}", "$text-warning") for warning in warnings_of(self._rows)]
+        return Content("\n").join(notes)
 
 
 def _changes(rows: Sequence[StepRow]) -> Content:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from mlops_tui.tui.setup_words import Mood, status_words
@@ -23,10 +23,10 @@ class _ActionButton(Button, can_focus=False):
     """For the mouse: the keyboard has keys for these, and Tab does not stop here."""
 
 
-class SetupStatus(Horizontal):
+class SetupStatus(Vertical):
     DEFAULT_CSS = """
     SetupStatus {
-        height: 2; padding: 0 1; layout: vertical; background: $surface;
+        height: 2; padding: 0 1; background: $surface;
         .text { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         .text.-busy { color: $text-primary; }
         .text.-done { color: $text-success; text-style: bold; }
@@ -35,7 +35,6 @@ class SetupStatus(Horizontal):
         .buttons { width: auto; height: 1; }
         Button { min-width: 0; width: auto; margin-right: 1; }
     }
-    .-wide SetupStatus, .-roomy SetupStatus { height: 1; layout: horizontal; }
     """
 
     def compose(self) -> ComposeResult:
