@@ -317,10 +317,10 @@ async def test_every_line_fits_whatever_it_holds_however_small_the_screen(path: 
             assert not any(bad in screen for bad in "\x1b\x07\t\u202e")
 
 
-@pytest.mark.parametrize("column", [0, 1, 2, 7, 50])
+@pytest.mark.parametrize("column", [0, 1, 2, 7, 50, 800, 1195])
 def test_wide_characters_are_cropped_by_cells(column: int) -> None:
     marked = [(1, 3, Style(bold=True)), (2, 40, Style(reverse=True))]
-    for text in ("漢字かな交じり文" * 5, "ab漢c👩‍👧de\u0301f" * 4, "plain" * 20, ""):
+    for text in ("漢字かな交じり文" * 5, "ab漢" * 300 + "end", "ab漢c👩‍👧de\u0301f" * 4, "plain" * 20, ""):
         strip = Strip(draw(text, column, 10, Style(), marked, row=3))
         assert strip.cell_length == 10
         assert cell_len(strip.text) == 10

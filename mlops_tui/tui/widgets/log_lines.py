@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,7 +16,7 @@ from textual.widget import Widget
 from mlops_tui.tui.log_file import LevelFilter, Line
 from mlops_tui.tui.log_window import LogWindow
 from mlops_tui.tui.signs import RUN_SIGNS, WARNING
-from mlops_tui.tui.widgets.log_strip import Span, draw
+from mlops_tui.tui.widgets.log_strip import Span, cells, draw
 
 SIGNS = {"i": "  ", "w": f"{WARNING} ", "e": f"{RUN_SIGNS['failed']} "}  # levels do not rest on colours alone
 LOOKS = {"i": "log-lines--info", "w": "log-lines--warning", "e": "log-lines--error"}
@@ -94,7 +93,7 @@ class LogLines(Widget, can_focus=True):
         if self.window.lines or not 0 <= at < len(self._empty_rows):
             return Strip.blank(width, self.get_component_rich_style("log-lines--info"))
         text = self._empty_rows[at]
-        left = max(0, (width - cell_len(text)) // 2)
+        left = max(0, (width - cells(text)) // 2)
         return Strip(draw(" " * left + text, 0, width, self.get_component_rich_style("log-lines--quiet"), []), width)
 
     def _spans(self, line: Line, row: int | None) -> list[Span]:
@@ -113,7 +112,7 @@ class LogLines(Widget, can_focus=True):
 
     def sideways(self, columns: int) -> None:
         """As far as the longest line on the screen goes."""
-        widest = max((cell_len(line.text) for line in self.window.lines), default=0)
+        widest = max((cells(line.text) for line in self.window.lines), default=0)
         furthest = max(0, widest + GUTTER - self.size.width)
         self.column = max(0, min(self.column + columns, furthest))
         self.refresh()
@@ -126,7 +125,7 @@ class LogLines(Widget, can_focus=True):
         if not line or not spans:
             return
         width = max(1, self.size.width - GUTTER - 1)
-        start, end = (cell_len(line.text[:at]) for at in spans[0])
+        start, end = (cells(line.text[:at]) for at in spans[0])
         if start < self.column or end > self.column + width:
             self.column = 0 if end <= width else max(0, start - width // 3)
 
