@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static
 
@@ -93,7 +94,6 @@ class TrainingScreen(Section):
 
     def on_mount(self) -> None:
         self._clock = self.set_interval(TICK, self._tick, pause=True)
-        super().on_mount()
 
     def show(self) -> None:
         state, sweep = self.state, self.state.current
@@ -103,7 +103,7 @@ class TrainingScreen(Section):
         earlier = state.earlier_rows(sweep) if self._with_earlier else None
         rows = list(sweep.rows.values()) if sweep else []
         self.table.show(rows, earlier, earlier_text(state, earlier), self._order)
-        self.table.border_title = table_title(sweep, order_text(self._order))
+        self.table.border_title = Content(table_title(sweep, order_text(self._order)))
         self._show_status()
         self._show_panes()
         if self._clock is not None:

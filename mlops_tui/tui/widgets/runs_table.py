@@ -133,7 +133,8 @@ class RunsTable(DataTable[Text]):
                 self.add_row(*(self._text(key, cell) for cell in own), key=key)
             if chosen in cells:
                 self.move_cursor(row=list(cells).index(chosen), scroll=False)
-        self.call_after_refresh(self.scroll_to, y=top, animate=False)
+        # The height of all rows is known only after the next refresh.
+        self.call_after_refresh(self.call_after_refresh, self.scroll_to, y=top, animate=False, force=True)
 
     def _key_at(self, index: int) -> str:
         keys = list(self._cells)
