@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pyte
 
+XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+OF_OTHER_TERMINALS = ("COLUMNS", "LINES", "NO_COLOR", "CI", "TMUX", "TERM_PROGRAM")
 KEYS = {
     "enter": "\r",
     "escape": "\x1b",
@@ -40,9 +42,7 @@ ANSWERS = (
     (re.compile(rb"\x1b\[6n"), b"\x1b[1;1R"),
 )
 # Sequences that the emulator would print as text: keyboard protocols, mode queries, titles and other strings.
-UNKNOWN = re.compile(
-    rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*(?:\$p|u)|\x1b[P_^\]][^\x07\x1b]*(?:\x07|\x1b\\)"
-)
+UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*(?:\$p|u)|\x1b[P_^\]][^\x07\x1b]*(?:\x07|\x1b\\)")
 CUT = re.compile(rb"\x1b(?:[P_^\]][^\x07\x1b]*|\[[0-9;?<>=$]*)?\Z")  # a sequence whose end has not been read yet
 
 
@@ -56,15 +56,15 @@ class PtyApp:
         folder: Path,
         columns: int = 80,
         rows: int = 24,
+        terminal: Mapping[str, str] | None = None,
     ) -> None:
+        """`terminal`: variables that say what it can do, where it is not one of today."""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._rest = b""
         self.exit_code: int | None = None
-        terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-        environment = {**environment, **terminal}
-        for name in ("COLUMNS", "LINES", "NO_COLOR", "CI"):
-            environment.pop(name, None)
+        kept = {name: value for name, value in environment.items() if name not in OF_OTHER_TERMINALS}
+        environment = {**kept, **XTERM, **(terminal or {})}
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             _become(command, environment, folder, rows, columns)
