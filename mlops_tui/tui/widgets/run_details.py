@@ -70,6 +70,8 @@ def _made(described: RunDescribed) -> Content:
     tags = {name: value for name, value in described.tags.items() if not name.startswith("mlflow.")}
     return _lines(
         [
+            ("data", tags.pop("data_source", "")),
+            ("SHA-256", tags.pop("data_sha256", "")),
             ("model", described.model_uri or "none"),
             *_listed("tags", (f"{name} = {value}" for name, value in sorted(tags.items()))),
             *_listed("artifacts", described.artifacts),
