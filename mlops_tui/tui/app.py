@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.signal import Signal
 
 from mlops_tui import folders
 from mlops_tui.errors import MlopsError
 from mlops_tui.tui import remembered
+from mlops_tui.tui.plain import plain, plain_lines
 from mlops_tui.tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
 SECTIONS = ("setup", "training", "history")
+LONGEST_TOAST = 400  # characters
 SIGN_IN = "Sign in"  # the title of the notices that say what signing in takes
 
 
@@ -256,6 +259,20 @@ class MlopsApp(App[str]):
             self._show_sign_in(notice.text)
             return
         self.notify(notice.text, title=notice.title, severity=notice.severity, markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A toast. Its text may come from outside: no markup, nothing that moves the cursor, and not a page of it."""
+        text = plain_lines(message)
+        shown = text if len(text) <= LONGEST_TOAST else f"{text[:LONGEST_TOAST]}…"
+        super().notify(shown, title=plain(title), severity=severity, timeout=timeout, markup=markup)
 
     def _show_sign_in(self, text: str) -> None:
         from mlops_tui.tui.dialogs.sign_in import SignInDialog
