@@ -57,7 +57,10 @@ class Terminal:
     def read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._terminal], [], [], seconds)
         if ready:
-            self.seen = self.seen[-200_000:] + os.read(self._terminal, 1 << 16)
+            try:
+                self.seen = self.seen[-200_000:] + os.read(self._terminal, 1 << 16)
+            except OSError as error:
+                raise SystemExit(f"the program has ended; last seen: {self.seen[-2000:]!r}") from error
         return bool(ready)
 
     def until(self, text: bytes, seconds: float = 60) -> float:

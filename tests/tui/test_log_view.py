@@ -5,64 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.cells import cell_len
-from rich.style import Style
 from textual import events
-from textual.app import App, ComposeResult
-from textual.strip import Strip
 from textual.widgets import Input, Label
 
-from mlops_tui.tui.widgets.log_strip import draw
-from mlops_tui.tui.widgets.log_view import LogView
+from tests.tui.log_app import LogApp, write, write_thousand
 from tests.tui.waiting import until
-
-WEIRD = [
-    "i plain",
-    "w tab\there",
-    "e [bold]no markup[/] [/subscriptions/x]",
-    "i 漢字 " * 900,
-    "i שלום עולם",
-    "i e\u0301\u0301\u0301 👩‍👧‍👦 🏳️‍🌈 ☠",
-    "i \x1b[31mred\x1b[0m \x07",
-    "i " + "0123456789" * 1000,
-    "i ",
-    "i \u202eevil",
-]
-
-
-class LogApp(App[None]):
-    """One log and a button's worth of other things to focus."""
-
-    def __init__(self, path: Path | None = None, title: str = "") -> None:
-        super().__init__()
-        self.path, self.log_title = path, title
-
-    def compose(self) -> ComposeResult:
-        yield LogView()
-
-    def on_mount(self) -> None:
-        view = self.query_one(LogView)
-        view.show(self.path, self.log_title)
-        view.lines.focus()
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
-
-    @property
-    def rows(self) -> list[str]:
-        """The screen as text."""
-        return [strip.text for strip in self.screen._compositor.render_strips()]
-
-    @property
-    def status(self) -> str:
-        return self.view.status.words
-
-
-def write(path: Path, *lines: str) -> Path:
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-    return path
 
 
 @pytest.fixture
@@ -72,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def thousand(path: Path) -> Path:
-    return write(path, *(f"{'e' if at % 100 == 50 else 'w' if at % 100 == 0 else 'i'} line {at}" for at in range(1000)))
+    return write_thousand(path)
 
 
 async def test_a_log_that_does_not_exist_yet_appears_when_it_does(path: Path) -> None:
@@ -175,19 +122,6 @@ async def test_a_search_finds_all_jumps_and_ends_with_escape(thousand: Path) -> 
         assert "no match" not in app.status
 
 
-async def test_matches_stand_out_and_one_far_to_the_right_is_brought_in(path: Path) -> None:
-    write(path, "i first", "i " + "-" * 9000 + "needle" + "-" * 900)
-    app = LogApp(path)
-    async with app.run_test(size=(40, 8)) as pilot:
-        await until(pilot, lambda: "---" in app.rows[1])
-        await pilot.press("slash", *"needle")
-        await until(pilot, lambda: any("needle-" in row for row in app.rows))
-        strip = app.view.lines.render_line(1)
-        assert [segment.text for segment in strip if segment.style and segment.style.reverse] == ["needle"]
-        await pilot.press("escape", "home")
-        await pilot.press(*["left"] * 3)
-
-
 async def test_levels_cycle_and_an_empty_filter_tells_the_way_back(thousand: Path) -> None:
     app = LogApp(thousand)
     async with app.run_test(size=(70, 11)) as pilot:
@@ -227,68 +161,6 @@ async def test_jumping_to_a_line_by_its_number(thousand: Path) -> None:
         await until(pilot, lambda: "line 999" in app.rows[9])
 
 
-async def test_dragging_selects_characters_that_stay_selected_while_lines_come(thousand: Path) -> None:
-    app = LogApp(thousand)
-    async with app.run_test(size=(60, 11), notifications=True) as pilot:
-        await until(pilot, lambda: "line 999" in app.rows[9])
-        lines = app.view.lines
-        await pilot.mouse_down(lines, offset=(7, 2))
-        await pilot.hover(lines, offset=(5, 4))
-        await pilot.mouse_up(lines, offset=(5, 4))
-        (chosen,) = [piece for piece in lines.render_line(3) if piece.text == "line 993"]
-        around = lines.render_line(5)._segments[2].style
-        assert chosen.style and around  # noqa: PT018
-        assert chosen.style.bgcolor not in (around.bgcolor, chosen.style.color), "it is seen, and can be read"
-        write(thousand, *["i more"] * 50)
-        await until(pilot, lambda: "50 new lines" in app.status)
-        await pilot.press("y")
-        assert app.clipboard == "992\nline 993\nline"
-        await until(pilot, lambda: "Copied 3 lines." in "".join(app.rows))
-        await pilot.press("ctrl+c")
-        assert app.clipboard.startswith("992\nline 993")
-
-
-async def test_without_a_selection_the_lines_on_the_screen_are_copied(path: Path) -> None:
-    app = LogApp(write(path, "i one", "i two"))
-    async with app.run_test(size=(60, 8)) as pilot:
-        await until(pilot, lambda: "two" in app.rows[1])
-        await pilot.press("y")
-        assert app.clipboard == "one\ntwo"
-
-
-async def test_saving_twice_makes_two_private_files(
-    thousand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    app = LogApp(thousand, "alpha=0.5,l1_ratio=0.5")
-    async with app.run_test(size=(100, 11), notifications=True) as pilot:
-        await until(pilot, lambda: "line 999" in app.rows[9])
-        await pilot.press("s")
-        await until(pilot, lambda: "Saved 1,000 lines to" in "".join(app.rows))
-        await pilot.press("l", "l", "ctrl+s")
-        await until(pilot, lambda: "Saved 10 lines to" in "".join(app.rows))
-    saved = sorted(folder.iterdir())
-    assert [file.name for file in saved] == ["alpha=0.5,l1_ratio=0.5-2.log", "alpha=0.5,l1_ratio=0.5.log"]
-    assert {file.stat().st_mode & 0o777 for file in saved} == {0o600}
-    assert saved[0].read_text().splitlines()[0] == "line 50"
-
-
-async def test_a_folder_that_cannot_be_written_is_told(
-    thousand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    folder.rmdir()
-    app = LogApp(thousand)
-    async with app.run_test(size=(100, 11), notifications=True) as pilot:
-        await until(pilot, lambda: "line 999" in app.rows[9])
-        await pilot.press("s")
-        await until(pilot, lambda: "could not be saved" in "".join(app.rows))
-
-
 async def test_changing_to_another_log_begins_at_its_end_and_keeps_the_filter(thousand: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.log", "i calm", "e stormy")
     app = LogApp(thousand)
@@ -300,31 +172,6 @@ async def test_changing_to_another_log_begins_at_its_end_and_keeps_the_filter(th
         await until(pilot, lambda: "following" in app.status and "other run" in app.status)
         app.view.show(None)
         await until(pilot, lambda: "No log is chosen." in "".join(app.rows))
-
-
-@pytest.mark.parametrize("size", [(20, 6), (80, 24), (200, 50), (3, 3), (1, 2)])
-async def test_every_line_fits_whatever_it_holds_however_small_the_screen(path: Path, size: tuple[int, int]) -> None:
-    app = LogApp(write(path, *WEIRD), "a title that is longer than twenty columns")
-    async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.view.window.total == len(WEIRD))
-        await pilot.press("home")
-        for key in ["right", "right", "right", "slash", "0", "escape", "pagedown", "left", "l", "l", "l"]:
-            await pilot.press(key)
-            lines = app.view.lines
-            for y in range(lines.size.height):
-                assert lines.render_line(y).cell_length == lines.size.width or lines.size.width < 3
-            screen = "".join(app.rows)
-            assert not any(bad in screen for bad in "\x1b\x07\t\u202e")
-
-
-@pytest.mark.parametrize("column", [0, 1, 2, 7, 50, 800, 1195])
-def test_wide_characters_are_cropped_by_cells(column: int) -> None:
-    marked = [(1, 3, Style(bold=True)), (2, 40, Style(reverse=True))]
-    for text in ("漢字かな交じり文" * 5, "ab漢" * 300 + "end", "ab漢c👩‍👧de\u0301f" * 4, "plain" * 20, ""):
-        strip = Strip(draw(text, column, 10, Style(), marked, row=3))
-        assert strip.cell_length == 10
-        assert cell_len(strip.text) == 10
-        assert ("…" in strip.text) == (cell_len(text) > column + 10)
 
 
 async def test_what_it_can_do_is_listed_in_words_and_escape_is_left_to_others(thousand: Path) -> None:

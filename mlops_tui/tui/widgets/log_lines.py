@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.geometry import Offset
 from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
@@ -17,12 +18,12 @@ from mlops_tui.tui.log_file import LevelFilter, Line
 from mlops_tui.tui.log_window import LogWindow
 from mlops_tui.tui.signs import RUN_SIGNS, WARNING
 from mlops_tui.tui.widgets.log_strip import Span, cells, draw
+from mlops_tui.tui.widgets.log_words import COPIED_AT_MOST
 
 SIGNS = {"i": "  ", "w": f"{WARNING} ", "e": f"{RUN_SIGNS['failed']} "}  # levels do not rest on colours alone
 LOOKS = {"i": "log-lines--info", "w": "log-lines--warning", "e": "log-lines--error"}
 GUTTER = 2
 SIDEWAYS = 8  # columns a key moves
-COPIED_AT_MOST = 10_000  # lines
 
 
 class LogLines(Widget, can_focus=True):
@@ -159,6 +160,14 @@ class LogLines(Widget, can_focus=True):
             self.post_message(self.Moved())
 
     # Selecting with the mouse: characters of lines, rows of the filtered view
+
+    def on_click(self, event: events.Click) -> None:
+        """Two clicks select a line; by itself Textual would select the whole log."""
+        if event.chain > 1 and not self.window.counting and event.y < len(self.window.lines):
+            event.prevent_default()
+            row = self.window.top + event.y
+            end = len(self.window.lines[event.y].text)
+            self.screen.selections = {self: Selection(Offset(0, row), Offset(end, row))}
 
     def selection_updated(self, selection: Selection | None) -> None:
         self._selection = selection

@@ -28,7 +28,7 @@ from mlops_tui.tui.widgets.log_keys import LOG_KEYS
 from mlops_tui.tui.widgets.log_lines import SIDEWAYS, LogLines, next_levels
 from mlops_tui.tui.widgets.log_prompt import LogPrompt, Question
 from mlops_tui.tui.widgets.log_status import LogStatus
-from mlops_tui.tui.widgets.log_words import empty_words, status_words
+from mlops_tui.tui.widgets.log_words import copied_words, empty_words, status_words
 
 TICK = 1 / 30  # seconds between drawings
 TELL = 3  # ticks between looks at the status line and the scrollbar
@@ -266,8 +266,7 @@ class LogView(Vertical):
     def action_copy(self) -> None:
         if text := self.lines.text_in_hand():
             self.app.copy_to_clipboard(text)
-            lines = text.count("\n") + 1
-            self.notify(f"Copied {lines:,} {'line' if lines == 1 else 'lines'}.", markup=False)
+            self.notify(copied_words(text.count("\n") + 1), markup=False)
 
     def action_save(self) -> None:
         """Into the working folder, on a thread."""

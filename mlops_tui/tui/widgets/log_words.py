@@ -5,9 +5,17 @@ from __future__ import annotations
 from mlops_tui.tui.log_file import LevelFilter, LogFile
 from mlops_tui.tui.log_window import LogWindow
 
+COPIED_AT_MOST = 10_000  # lines: terminals take no more in one piece
+
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def copied_words(lines: int) -> str:
+    if lines < COPIED_AT_MOST:
+        return f"Copied {counted(lines, 'line')}."
+    return f"Copied the first {counted(lines, 'line')}. Press s to save all to a file."
 
 
 def empty_words(file: LogFile | None, window: LogWindow) -> str:
