@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 
 Answer = TypeVar("Answer")
@@ -40,7 +41,7 @@ class BoxDialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = self.title_
+            box.border_title = Content(self.title_)
             yield from self.body()
 
     def body(self) -> ComposeResult:

@@ -56,12 +56,12 @@ class StepList(VerticalScroll, can_focus=True):
     BORDER_TITLE = "Steps"
     DEFAULT_CSS = """
     StepList {
-        border: round $border-blurred; scrollbar-size-vertical: 1;
+        border: round $foreground 30%; border-title-color: $foreground; scrollbar-size-vertical: 1;
         &:focus { border: round $primary; border-title-style: bold; border-title-color: $primary; }
         StepLine {
             height: 2; text-wrap: nowrap; text-overflow: ellipsis; border-left: blank; pointer: pointer;
             &:hover { background: $surface; }
-            &.-cursor { background: $panel; border-left: thick $border-blurred; text-style: bold; }
+            &.-cursor { background: $panel; border-left: thick $foreground 30%; text-style: bold; }
         }
         &:focus StepLine.-cursor { border-left: thick $primary; }
     }

@@ -28,9 +28,11 @@ class StepTabs(Vertical):
 
     DEFAULT_CSS = """
     StepTabs {
-        border: round $border-blurred;
+        border: round $foreground 30%; border-title-color: $foreground;
         &:focus-within { border: round $primary; border-title-color: $primary; border-title-style: bold; }
         TabbedContent, ContentSwitcher, TabPane { height: 1fr; }
+        Tab { color: $text-muted; }
+        Tab.-active { color: $foreground; text-style: bold; }
         TabPane { padding: 0; }
         TabPane > * { height: 1fr; }
         VerticalScroll { scrollbar-size-vertical: 1; }
