@@ -13,14 +13,12 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static
 
-from mlops_tui.tui.dialogs.ending import EndingDialog
-from mlops_tui.tui.dialogs.launching import Launch, LaunchDialog
 from mlops_tui.tui.line import Topic
-from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.screens.shown_keys import with_focus_in
+from mlops_tui.tui.screens.sweep_actions import SweepActions
 from mlops_tui.tui.screens.training_help import HELP
 from mlops_tui.tui.state.order import Order
-from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState, parameters_of
+from mlops_tui.tui.state.training import RunRow, Sweep, parameters_of
 from mlops_tui.tui.sweep_words import earlier_text, order_text, status_text, table_title
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.no_runs_yet import NoRunsYet
@@ -33,7 +31,7 @@ TICK = 0.5  # seconds between two looks at the clock while something runs
 LOG_KEYS_SHOWN = ("slash", "f", "l")  # while the log has the focus the footer is its own
 
 
-class TrainingScreen(Section):
+class TrainingScreen(SweepActions):
     """The table is the place from where everything is reached; the panes speak of the run under its cursor."""
 
     section = "training"
@@ -62,18 +60,9 @@ class TrainingScreen(Section):
     def __init__(self) -> None:
         super().__init__()
         self._order = Order()
-        self._all_logs = True
         self._with_earlier = False
         self._asked: set[str] = set()  # runs whose details have been asked for
         self._clock: Timer | None = None
-
-    @property
-    def state(self) -> TrainingState:
-        return self.desk.training.state
-
-    @property
-    def table(self) -> RunsTable:
-        return self.query_one(RunsTable)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -119,7 +108,7 @@ class TrainingScreen(Section):
             case "retry":
                 return bool(sweep and sweep.ended and sweep.unsuccessful)
             case "end_run":
-                return self._endable is not None
+                return self.endable is not None
             case "end_all":
                 return bool(sweep and sweep.job_run and (sweep.unfinished or sweep.running))
             case "follow":
@@ -130,75 +119,16 @@ class TrainingScreen(Section):
                 return bool(self.table.shown)
         return True
 
-    # Launching
-
-    def action_new(self) -> None:
-        """The form, with the runs launched last among what it offers."""
-        sweep = self.state.current
-        last = parameters_of(sweep.rows.values()) if sweep else ()
-        self.app.push_screen(LaunchDialog("Train", "project", last, self.desk.project_runs), self._launch)
-
-    def action_again(self) -> None:
-        self._offer("Train again, with changes", list(self.state.current.rows.values()) if self.state.current else [])
-
-    def action_retry(self) -> None:
-        self._offer("Launch again what failed", self.state.current.unsuccessful if self.state.current else [])
-
-    def _offer(self, title: str, rows: list[RunRow]) -> None:
-        runs = parameters_of(rows)
-        self.app.push_screen(LaunchDialog(title, "sets", runs, self.desk.project_runs), self._launch)
-
-    def _launch(self, launch: Launch | None) -> None:
-        if launch is not None:
-            self._all_logs = True
-            self.desk.training.launch(launch.runs, launch.build_number)
-            self.table.focus()
-
-    # Ending and following
-
-    @property
-    def _endable(self) -> RunRow | None:
-        """The chosen run, where it can be ended."""
-        sweep, row = self.state.current, self.table.chosen
-        return row if sweep and sweep.job_run and row and not row.ended and not self.table.chosen_is_earlier else None
-
-    def action_end_run(self) -> None:
-        sweep, row = self.state.current, self._endable
-        if sweep is None or row is None:
-            return
-
-        def end(sure: bool | None, job_run: str = sweep.job_run, name: str = row.name) -> None:
-            if sure:
-                self.desk.training.end_run(job_run, name)
-
-        self.app.push_screen(EndingDialog("End this run in the cloud? The other runs go on.", [row.name]), end)
-
-    def action_end_all(self) -> None:
-        sweep = self.state.current
-        if sweep is None:
-            return
-
-        def end(sure: bool | None, job_run: str = sweep.job_run) -> None:
-            if sure:
-                self.desk.training.end_run(job_run)
-
-        names = [row.name for row in sweep.unfinished]
-        self.app.push_screen(EndingDialog(f"End job run {sweep.job_run} in the cloud, with all its runs?", names), end)
-
-    def action_follow(self) -> None:
-        if self.state.current is not None:
-            self.desk.training.follow(self.state.current.job_run)
-
     # What is on show
 
     def action_all_logs(self) -> None:
-        self._all_logs = not self._all_logs
+        self.all_logs = not self.all_logs
         self.show()
 
     def action_earlier(self) -> None:
         self._with_earlier = not self._with_earlier
-        if self._with_earlier and not self.state.listed and not self.state.listing:
-            self.desk.training.list_runs()
+        if self._with_earlier:
+            self._read_earlier()
         self.show()
         self.table.focus()
 
@@ -212,13 +142,6 @@ class TrainingScreen(Section):
     def action_turn(self) -> None:
         self._order = self._order.by(self._order.column)
         self.show()
-
-    def action_sweep(self, by: int) -> None:
-        sweeps, current = self.state.sweeps, self.state.current
-        if current is not None:
-            self._all_logs = True
-            self.desk.training.choose(sweeps[(sweeps.index(current) + by) % len(sweeps)])
-            self.show()
 
     def action_pane(self, by: int) -> None:
         self.query_one(RunPanes).turn(by)
@@ -235,6 +158,10 @@ class TrainingScreen(Section):
         else:
             self.notify("It has no page yet.", title="No page", severity="warning", markup=False)
 
+    def _read_earlier(self) -> None:
+        if not self.state.listed and not self.state.listing:
+            self.desk.training.list_runs()
+
     @on(RunsTable.SortWanted)
     def _sort_by(self, message: RunsTable.SortWanted) -> None:
         self._order = self._order.by(message.column)
@@ -242,13 +169,13 @@ class TrainingScreen(Section):
 
     @on(RunsTable.Chosen)
     def _chosen(self) -> None:
-        self._all_logs = False
+        self.all_logs = False
         self.show()
 
     @on(RunsTable.Opened)
     def _opened(self) -> None:
         """Enter: the log of this run; of one of an earlier build, all that the cloud still has of its build."""
-        self._all_logs = False
+        self.all_logs = False
         row = self.table.chosen
         if row is not None and self.table.chosen_is_earlier:
             self._fetch(row)
@@ -267,6 +194,8 @@ class TrainingScreen(Section):
 
     @on(RunPanes.Switched)
     def _pane_switched(self) -> None:
+        if self.query_one(RunPanes).pane == "plots":
+            self._read_earlier()
         self.show()
 
     @on(RunPanes.Wanted)
@@ -293,7 +222,7 @@ class TrainingScreen(Section):
 
     def _show_panes(self) -> None:
         row = self.table.chosen
-        self.query_one(RunPanes).show(self.state, self.desk.training.history, row, None if self._all_logs else row)
+        self.query_one(RunPanes).show(self.state, self.desk.training.history, row, None if self.all_logs else row)
 
     def _tick(self) -> None:
         self.table.tick()

@@ -19,6 +19,7 @@ from mlops_tui.tui.state.order import metrics_of, parameters_in
 from mlops_tui.tui.state.training import RunRow
 
 WIDE = 100  # cells from which parameters have columns of their own
+WIDEST = 140  # from which nothing has to give way to the builds
 PADDING = 2  # cells around each column
 NARROWEST_NAME = 12
 WIDEST_NAME = 44
@@ -44,7 +45,7 @@ class RunCell:
 def run_columns(rows: Sequence[RunRow], width: int, with_builds: bool) -> tuple[RunColumn, ...]:
     """What fits: a narrow table has the parameters in the runs' names only."""
     rest = [RunColumn("time", "time", 7, right=True)]
-    if width >= WIDE or not with_builds:
+    if width >= WIDEST or not with_builds:
         rest[:0] = [RunColumn("state", "state", 9)]  # the sign tells it, too
     if width >= WIDE:
         rest[:0] = [_parameter_column(name) for name in parameters_in(rows)]

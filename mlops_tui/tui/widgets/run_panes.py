@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -16,6 +18,9 @@ from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.run_details import RunDetails
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.widgets.plots import PlotsPane
 
 PANES = ("log", "plots", "run", "problem")
 
@@ -139,6 +144,10 @@ class RunPanes(Vertical):
         rows = list(sweep.rows.values()) if sweep else []
         gate = sweep.gate if sweep and sweep.gate else training.gate
         found.first().show(rows, history.described, history.builds, gate, row.run_id if row else "")
+
+    def on_plots_pane_wanted(self, message: PlotsPane.Wanted) -> None:
+        message.stop()
+        self.post_message(self.Wanted(message.run_id))
 
     @on(TabbedContent.TabActivated)
     def _switched(self, message: TabbedContent.TabActivated) -> None:

@@ -46,7 +46,8 @@ class SweepForm(Vertical):
         RadioSet { layout: horizontal; height: 1; margin-bottom: 1; RadioButton { width: auto; margin-right: 3; } }
         ContentSwitcher { height: 6; }
         #project { color: $text-muted; }
-        TextArea { height: 6; border: none; background: $panel; padding: 0 1; &:focus { border: none; background: $boost; } }
+        TextArea { height: 6; border: none; background: $panel; padding: 0 1; }
+        TextArea:focus { border: none; background: $boost; }
         .field { height: 2; Label { width: 10; color: $text-muted; } .what { width: 1fr; color: $text-muted; } }
         .field Vertical { height: 2; }
         .build { height: 1; margin-top: 1; Label { width: 14; color: $text-muted; } }
