@@ -46,7 +46,26 @@ UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*(?:\$p|u)|\x1b
 CUT = re.compile(rb"\x1b(?:[P_^\]][^\x07\x1b]*|\[[0-9;?<>=$]*)?\Z")  # a sequence whose end has not been read yet
 
 
-class PtyApp:
+class Emulator:
+    """What a terminal shows after it has been sent some bytes."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self._rest = b""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def feed(self, data: bytes) -> None:
+        data = self._rest + data
+        cut = CUT.search(data)
+        data, self._rest = (data[: cut.start()], data[cut.start() :]) if cut else (data, b"")
+        self._stream.feed(UNKNOWN.sub(b"", data))
+
+
+class PtyApp(Emulator):
     """Use it as a context manager: the program ends with it."""
 
     def __init__(
@@ -59,9 +78,7 @@ class PtyApp:
         terminal: Mapping[str, str] | None = None,
     ) -> None:
         """`terminal`: variables that say what it can do, where it is not one of today."""
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
-        self._rest = b""
+        super().__init__(columns, rows)
         self.exit_code: int | None = None
         kept = {name: value for name, value in environment.items() if name not in OF_OTHER_TERMINALS}
         environment = {**kept, **XTERM, **(terminal or {})}
@@ -79,10 +96,6 @@ class PtyApp:
             self.kill()
         os.close(self._terminal)
 
-    @property
-    def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
-
     def press(self, *keys: str) -> None:
         """Names as in KEYS, or text as it is typed."""
         for key in keys:
@@ -98,7 +111,7 @@ class PtyApp:
                 raise AssertionError(f"{shown!r} did not show within {seconds:g} s. The screen:\n{self.text}")
             if (chunk := self._read(0.05)) is not None:
                 read_at = time.perf_counter()
-                self._feed(chunk)
+                self.feed(chunk)
         return read_at
 
     def wait_for_exit(self, seconds: float = 20.0) -> int:
@@ -106,14 +119,14 @@ class PtyApp:
         end = time.perf_counter() + seconds
         while self.exit_code is None:
             if (chunk := self._read(0.05)) is not None:
-                self._feed(chunk)
+                self.feed(chunk)
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
                 self.exit_code = os.waitstatus_to_exitcode(status)
             elif time.perf_counter() > end:
                 raise AssertionError(f"it has not ended within {seconds:g} s. The screen:\n{self.text}")
         while (chunk := self._read(0.05)) is not None:
-            self._feed(chunk)
+            self.feed(chunk)
         return self.exit_code
 
     def kill(self) -> None:
@@ -134,12 +147,6 @@ class PtyApp:
             for _ in question.finditer(data):
                 os.write(self._terminal, answer)
         return data or None
-
-    def _feed(self, data: bytes) -> None:
-        data = self._rest + data
-        cut = CUT.search(data)
-        data, self._rest = (data[: cut.start()], data[cut.start() :]) if cut else (data, b"")
-        self._stream.feed(UNKNOWN.sub(b"", data))
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str], folder: Path, rows: int, columns: int) -> None:

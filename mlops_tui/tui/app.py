@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.screens.opening import OpeningScreen
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
+WEB_FOCUS_SECONDS = 0.3
 SECTIONS = ("setup", "training", "history")
 LONGEST_TOAST = 400  # characters
 SIGN_IN = "Sign in"  # the title of the notices that say what signing in takes
@@ -145,6 +147,9 @@ class MlopsApp(App[str]):
         """The first frame has been shown: now what takes its time."""
         gc.enable()  # off until here: see `commands.terminal`
         self.painted = True
+        if self.is_web:
+            # Textual takes it that a browser looks elsewhere at first, and hears of changes alone.
+            self.set_timer(WEB_FOCUS_SECONDS, partial(setattr, self, "app_focus", True))
         if "cloud" in self.given_flags:
             self.open_cloud({})
         else:

@@ -29,6 +29,7 @@ class HelpScreen(ModalScreen[None]):
             border: round $primary; border-title-color: $primary; border-title-style: bold; background: $surface;
         }
         Markdown { background: $surface; padding: 0 1; }
+        MarkdownH1 { margin: 0 0 1 0; }
         .keys { padding: 1; height: auto; }
         .close { height: auto; padding: 0 1 1 1; color: $text-muted; }
     }

@@ -49,11 +49,12 @@ What you chose last time is marked and preselected.
         .question { padding: 1 0; }
         .project { color: $text-muted; padding: 1 0 0 0; }
         OptionList {
-            height: auto; max-height: 1fr; padding: 0 1; background: $surface;
+            height: auto; max-height: 1fr; padding: 0 1; background: $background; background-tint: $background 0%;
             border: round $border-blurred; border-title-color: $foreground;
         }
         OptionList:focus { border: round $primary; border-title-color: $primary; border-title-style: bold; }
         .option-list--option { padding: 0 1; }
+        .option-list--option-disabled { color: $text-muted; }
     }
     """
 
@@ -140,7 +141,7 @@ What you chose last time is marked and preselected.
         self._choices.append(dict(settings))
         parts: list[tuple[str, str]] = [(title, "bold")]
         if last:
-            parts.append(("  · last time", "$success"))
+            parts.append(("  · last time", ""))
         parts.append((f"\n  {detail}", ""))
         return Option(Content.assemble(*parts), id=str(len(self._choices) - 1))
 

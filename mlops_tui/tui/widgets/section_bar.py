@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.line import Topic
 
 TITLES = {"setup": "1 Setup", "training": "2 Training", "history": "3 History"}
+WIDE = 100
 CLOUDS = {"sandbox": "practice cloud", "AzureCloud": "Azure"}  # others are named as they are set
 
 
@@ -70,7 +71,11 @@ class SectionBar(Horizontal):
         cast("MlopsApp", self.app).changes.subscribe(self, self._changed)
         self.show()
 
+    def on_resize(self) -> None:
+        self.show()
+
     def show(self) -> None:
+        """What the desk knows, if that has changed."""
         desk = cast("MlopsApp", self.app).desk
         running = {"setup": bool(desk.setup.busy), "training": bool(desk.training.busy)}
         for tab in self.query(SectionTab):
@@ -86,7 +91,8 @@ class SectionBar(Horizontal):
         values = {name: desk.settings[name].value for name in ("project_name", "cloud") if name in desk.settings}
         cloud = desk.line.flags.get("cloud") or values.get("cloud", "")
         sweep = desk.training.state.current
-        build = f"build {sweep.build}" if sweep is not None and sweep.build else ""
+        # A build's number is long: it has its place where there is room.
+        build = f"build {sweep.build}" if sweep is not None and sweep.build and self.size.width >= WIDE else ""
         parts = (values.get("project_name", ""), CLOUDS.get(cloud, cloud), build)
         return " · ".join(plain(part) for part in parts if part)
 
