@@ -26,8 +26,8 @@ else
 endif
 	@touch $(READY)
 
-run: $(READY)  ## set up, then do the main job in the practice cloud: prompts on a terminal, none without
-	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mlops-tui up; else $(BIN)/mlops-tui up --non-interactive; fi
+run: $(READY)  ## set up, then open the app; without a terminal do the main job in the practice cloud
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mlops-tui; else $(BIN)/mlops-tui up --non-interactive; fi
 
 test: $(READY)  ## all tests; no account, no network beyond this machine
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
