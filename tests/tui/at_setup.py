@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,8 +18,9 @@ from mlops_tui.tui.state.setup import SetupState
 from mlops_tui.tui.widgets.step_list import StepList
 from tests.tui.picture import text_of
 from tests.tui.replay import Answer, Replay, recorded
-from tests.tui.waiting import until
+from tests.tui.waiting import DEADLINE, until
 
+POLL_SECONDS = 0.05
 SIZES = [(80, 24), (120, 40)]
 
 
@@ -76,22 +78,19 @@ def seen(pilot: Pilot[Any]) -> str:
 
 
 async def sees(pilot: Pilot[Any], text: str) -> None:
-    """Wait until the text stands on the screen, however it is wrapped there."""
-
-    def on_screen() -> bool:
-        return text in seen(pilot)
-
-    on_screen.__name__ = repr(text)
-    await until(pilot, on_screen)
+    """Wait until the text stands on the screen. Reading a whole screen takes a while: it is not done all the time."""
+    deadline = time.monotonic() + DEADLINE
+    while text not in seen(pilot):
+        assert time.monotonic() < deadline, f"waited in vain for {text!r}\n{seen(pilot)}"
+        await pilot.pause(POLL_SECONDS)
 
 
 async def go_to(pilot: Pilot[Any], step: str) -> None:
-    """Put the cursor on a step, as arrow keys do."""
-    pilot.app.screen.query_one(StepList).focus()
-    await pilot.press("home")
-    names = list(state_of(pilot).steps)
-    await pilot.press(*["down"] * names.index(step))
-    await until(pilot, lambda: pilot.app.screen.query_one(StepList).cursor == step)
+    """Put the cursor on a step."""
+    step_list = pilot.app.screen.query_one(StepList)
+    step_list.focus()
+    step_list.go(step)
+    await until(pilot, lambda: step_list.cursor == step)
 
 
 async def open_tab(pilot: Pilot[Any], number: int) -> None:

@@ -219,7 +219,7 @@ async def test_outside_the_practice_cloud_a_step_that_costs_asks_first(tmp_path:
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmApply))
         await sees(pilot, "costs 1 EUR a day")
-        assert "practice" not in seen(pilot)
+        assert "Nothing costs anything" not in seen(pilot)
         assert "AzureCloud" in seen(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "apply" in dict(replay.asked))

@@ -37,9 +37,10 @@ def field_of(pilot: Pilot[Any], name: str) -> SettingField:
 
 
 async def write(pilot: Pilot[Any], name: str, text: str) -> None:
-    """Go to a setting, empty it, and type."""
-    field_of(pilot, name).query_one(Input).focus()
-    await pilot.press("end", "ctrl+u", *text)
+    """Go to a setting and replace what stands there."""
+    entry = field_of(pilot, name).query_one(Input)
+    entry.focus()
+    entry.value = text
     await pilot.pause()
 
 
@@ -73,7 +74,8 @@ async def test_a_value_is_checked_at_each_key_and_cannot_be_used_while_it_is_wro
     replay = answers()
     async with at_setup(tmp_path, replay) as pilot:
         await at_form(pilot, "resource-group")
-        await write(pilot, "resource_group", "my group")
+        await write(pilot, "resource_group", "my")
+        await pilot.press("end", "space", "g")
         await sees(pilot, "must be 1 to 90 characters")
         assert use(pilot).disabled
         await pilot.press("enter")
@@ -247,12 +249,16 @@ async def test_a_setting_that_cannot_be_used_says_so_in_the_form(tmp_path: Path)
         for event in recorded("open")
     ]
     problem = Problem(error=ErrorCard("A setting cannot be used.", exit_code=2))
-    replay = answers(open=[Answer([*bad, problem], exit_code=2)])
+    replay = answers(open=[Answer([*bad, problem], exit_code=2), Answer(with_settings(resource_group="mended"))])
     async with at_setup(tmp_path, replay, looked=False) as pilot:
         await sees(pilot, "A setting cannot be used.")
         await at_form(pilot, "resource-group")
         field_of(pilot, "resource_group").query_one(Input).focus()
         await sees(pilot, "✖ 'x!' must be 1 to 90")
+        await pilot.press("end", "ctrl+u", *"mended", "enter")
+        await until(pilot, lambda: times(replay, "open") == 2)  # it was never opened: looking comes after that
+        assert replay.arguments_of("open")["flags"]["resource_group"] == "mended"
+        await until(pilot, lambda: times(replay, "plan") == 1)
 
 
 def test_lists_and_paths_are_offered_for_settings_that_have_them() -> None:

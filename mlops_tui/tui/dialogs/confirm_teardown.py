@@ -10,6 +10,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from mlops_tui.tui.dialogs.box import BoxDialog
+from mlops_tui.tui.signs import WARNING
 
 
 class ConfirmTeardown(BoxDialog[bool]):
@@ -23,8 +24,10 @@ class ConfirmTeardown(BoxDialog[bool]):
     }
     """
 
-    def __init__(self, steps: Sequence[str], group: str, where: str, practice: bool) -> None:
+    def __init__(self, steps: Sequence[str], group: str, where: str, practice: bool, running: Sequence[str]) -> None:
+        """`running`: what is still going on there, in words."""
         super().__init__()
+        self._ended = running
         self._steps = steps
         self._group = group
         self._where = where
@@ -39,6 +42,8 @@ class ConfirmTeardown(BoxDialog[bool]):
             "What was there before setup is left as it is.",
             markup=False,
         )
+        if self._ended:
+            yield Static(f"{WARNING} Still running, and ended by this: {', '.join(self._ended)}.", markup=False)
         if not self._practice:
             yield Static(f"Type the resource group's name to confirm: {self._group}", markup=False)
             yield Input(placeholder=self._group, id="typed", compact=True)

@@ -74,6 +74,7 @@ class SetupScreen(SettingsActions, Section):
         self._tick = 0
         self._clock: Timer | None = None
         self._was_doing = ""
+        self._keys: object = None  # what decides which keys there are
 
     def body(self) -> ComposeResult:
         with Horizontal(id="halves"):
@@ -112,7 +113,10 @@ class SetupScreen(SettingsActions, Section):
             if self._was_doing == "applying":
                 self._point_at_failure()
             self._was_doing = state.doing
-        self.refresh_bindings()
+        keys = self.desk.setup.can_stop, bool(state.doing), state.ready
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
@@ -167,7 +171,8 @@ class SetupScreen(SettingsActions, Section):
             self._say("Wait until what is going on has ended, or press s to stop it.", "warning")
             return
         made = [plain(row.title) for row in self.state.steps.values() if row.description and row.description.needs]
-        dialog = ConfirmTeardown(made[::-1], self._value("resource_group"), self._where(), self.practice)
+        group, running = self._value("resource_group"), self.desk.training.busy
+        dialog = ConfirmTeardown(made[::-1], group, self._where(), self.practice, running)
         self.app.push_screen(dialog, lambda yes: self._teardown() if yes else None)
 
     def action_step(self, by: int) -> None:
@@ -183,7 +188,10 @@ class SetupScreen(SettingsActions, Section):
         self.query_one(StepList).focus()
 
     def action_copy(self) -> None:
-        self.query_one(StepTabs).copy()
+        if self.row is None:
+            self.query_one("#beginning").query_one(ErrorCardView).copy()
+        else:
+            self.query_one(StepTabs).copy()
 
     def action_open_link(self) -> None:
         row = self.row
@@ -217,7 +225,7 @@ class SetupScreen(SettingsActions, Section):
             state = self.state
             pane.query_one(ErrorCardView).show(state.problem)
             pane.query_one(LoadingIndicator).display = bool(state.doing)
-            said = [plain(line.text) for line in state.general] or ["Getting ready …"]
+            said = [plain(line.text) for line in state.general] or ["Getting ready …" if state.doing else ""]
             pane.query_one(".said", Static).update("\n".join(said[-12:]))
         elif self.focused is None and self.is_current:
             self.query_one(StepList).focus()

@@ -59,6 +59,9 @@ class SettingsActions(Section):
         if elsewhere:
             cast("MlopsApp", self.app).open_cloud({"cloud": elsewhere, **values})
             return
+        if not self.desk.opened:
+            self.desk.open(values)
+            return
         await self.desk.set_settings(values).done.wait()
         if not self.desk.setup.state.doing:
             self.desk.setup.look()

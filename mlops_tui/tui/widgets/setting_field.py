@@ -163,7 +163,7 @@ class SettingField(Vertical):
             if isinstance(self._input, Input):
                 self._input.value = text
             elif isinstance(self._input, Select):
-                self._input.value = text or self.value.default
+                self._input.value = self._known(text)
 
     def _show(self) -> None:
         origin = "changed, not used yet" if self.changed else self._origin
@@ -178,10 +178,14 @@ class SettingField(Vertical):
         if value.secret:
             return Static("set; it is shown nowhere" if value.value else "not set", markup=False)
         if value.choices:
-            known = text if text in value.choices else value.default
-            return Select([(choice, choice) for choice in value.choices], value=known, allow_blank=False, compact=True)
+            options = [(choice, choice) for choice in value.choices]
+            return Select(options, value=self._known(text), allow_blank=False, compact=True)
         hint = f"{value.default} (the default)" if value.default else "not given"
         return Input(text, placeholder=plain(hint), compact=True, select_on_focus=False)
+
+    def _known(self, text: str) -> str:
+        """One of the choices, whatever was given."""
+        return text if text in self.value.choices else self.value.default
 
     def _help(self) -> str:
         text = plain(self.value.help)

@@ -103,6 +103,9 @@ class StepList(VerticalScroll, can_focus=True):
         self._lines[name].scroll_visible(animate=False)
         self.post_message(self.Moved(name))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "choose" or bool(self.cursor)
+
     def action_move(self, by: int) -> None:
         names = list(self._lines)
         if names:
