@@ -18,7 +18,7 @@ HIGHER_IS_BETTER = ("r2",)
 
 
 def duration(seconds: float | None) -> str:
-    """1.5 s, 42 s, 3:07, 1:02:03; nothing where it is not known."""
+    """1.5 s, 42 s, 3:07, 1h02m; nothing where it is not known."""
     if seconds is None:
         return ""
     if seconds < 9.95:
@@ -28,7 +28,7 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}:{rest:02}"
 
 
 def metric_title(name: str) -> str:

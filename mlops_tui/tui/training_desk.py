@@ -68,15 +68,20 @@ class TrainingDesk:
 
     def end_run(self, job_run: str, only: str = "") -> Request:
         """Cancel a sweep, or one run of it, in the cloud."""
+        refusals: list[str] = []
+
+        def fold(event: Event) -> None:
+            if isinstance(event, Problem):
+                refusals.append(event.error.message)
 
         def ended(exit_code: int) -> None:
             if exit_code == 0:
                 self._line.told(Notice("Cancelled", only or f"all runs of job run {job_run}"))
-            elif self.state.problem is not None:
-                self._line.told(Notice("Not cancelled", self.state.problem.message, "error"))
+            elif refusals:
+                self._line.told(Notice("Not cancelled", " ".join(refusals), "error"))
 
         asked = {"only": only} if only else {}
-        return self._line.ask("end_run", self._fold, ended, run=job_run, **asked)
+        return self._line.ask("end_run", fold, ended, run=job_run, **asked)
 
     def list_runs(self, limit: int = 200) -> Request:
         """Runs of all builds: for History and for the comparison with earlier builds."""

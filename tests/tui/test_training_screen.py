@@ -125,7 +125,7 @@ async def test_a_measure_that_is_no_number_or_missing_disturbs_nothing(tmp_path:
 
 
 async def test_runs_of_earlier_builds_stand_below_a_line(tmp_path: Path) -> None:
-    listed = RunsListed(results=(result(NAMES[0], 0.9, "6"), result(NAMES[2], 0.65, "5")), gate="rmse < 0.8")
+    listed = RunsListed(results=(result(NAMES[2], 0.9, "6"), result(NAMES[0], 0.65, "5")), gate="rmse < 0.8")
     found = JobRunsFound(job_runs=(JobRun("9", "", "succeeded", "6", NAMES),))
     async with training(tmp_path, runs=[Answer([listed])], job_runs=[Answer([found])]) as scene:
         await scene.launch()
@@ -134,12 +134,14 @@ async def test_runs_of_earlier_builds_stand_below_a_line(tmp_path: Path) -> None
         assert scene.column("build")[4:] == ["6", "5"]
         assert scene.column("run")[3] == "earlier builds"
         await scene.pilot.press(*["down"] * 3)
-        assert scene.table.chosen is None, "the line is no run"
+        line = scene.table.chosen
+        assert line is None, "the line is no run"
         await scene.pilot.press("down", "enter")
         await scene.until(lambda: scene.app.desk.training.state.current is scene.app.desk.training.state.sweeps[-1])
         assert scene.replay.arguments_of("log")["run"] == "9", "its log is fetched from the cloud"
-        await scene.pilot.press("b")
-        await scene.until(lambda: scene.table.row_count == 3)
+        await scene.until(lambda: scene.table.row_count == 3 and scene.table.chosen)
+        assert scene.table.chosen is not None
+        assert scene.table.chosen.name == NAMES[2], "the cursor went with it"
 
 
 async def test_earlier_builds_can_be_looked_at_before_anything_is_launched(tmp_path: Path) -> None:
@@ -182,6 +184,7 @@ async def test_a_hundred_runs_scroll_and_the_cursor_stays_while_they_change(tmp_
         await scene.pilot.press("ctrl+end")
         await scene.until(lambda: scene.table.cursor_row == 99)
         assert scene.table.scroll_y > 90
+        assert scene.table.virtual_size.width <= scene.table.scrollable_content_region.width
         scene.replay.finish("train", 0, [*(ended(name) for name in names), *(measured(name, 0.7) for name in names)])
         await scene.until(lambda: scene.column("RMSE") == ["0.7000"] * 100)
         assert scene.table.cursor_row == 99

@@ -168,7 +168,7 @@ def test_times_and_figures_read_well() -> None:
         "10 s",
         "1:00",
         "3:07",
-        "1:02:03",
+        "1h02m",
     ]
     assert [figure(each) for each in (None, math.nan, 0.71288, -1.5, math.inf)] == [
         "",

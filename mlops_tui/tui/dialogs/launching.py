@@ -67,6 +67,7 @@ class LaunchDialog(ModalScreen[Launch | None]):
         button = self.query_one("#launch", Button)
         button.disabled = bool(reading.problems)
         button.label = "Launch" if reading.problems else f"Launch {count_text(len(reading.runs))}"
+        button.refresh(layout=True)
 
     @on(Button.Pressed, "#launch")
     @on(Input.Submitted)

@@ -88,7 +88,7 @@ class TrainingScreen(SweepActions):
         state, sweep = self.state, self.state.current
         self.query_one(SweepBar).show(state)
         self._show_stage("work" if sweep or self._with_earlier else "none")
-        self.query_one(NoRunsYet).show(self.desk.setup.state, state.problem)
+        self.query_one(NoRunsYet).show(self.desk.setup.state, state)
         earlier = state.earlier_rows(sweep) if self._with_earlier else None
         rows = list(sweep.rows.values()) if sweep else []
         self.table.show(rows, earlier, earlier_text(state, earlier), self._order)
@@ -185,12 +185,15 @@ class TrainingScreen(SweepActions):
 
     def _fetch(self, row: RunRow) -> None:
         sweep, job_run = self.state.sweep_of(row.build), self.state.job_run_of(row.build)
+        if sweep is None and job_run is None:
+            self.notify("The workspace no longer has the log of that build.", title="No log", markup=False)
+            return
+        self._with_earlier = False
         if sweep is not None:
             self.desk.training.choose(sweep)
         elif job_run is not None:
             self.desk.training.follow(job_run.id)
-        else:
-            self.notify("The workspace no longer has the log of that build.", title="No log", markup=False)
+        self.table.seek(row.name)
 
     @on(RunPanes.Switched)
     def _pane_switched(self) -> None:

@@ -6,17 +6,17 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from mlops_tui.events import ErrorCard
 from mlops_tui.tui.state.setup import SetupState
+from mlops_tui.tui.state.training import TrainingState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
 
-READY = """Everything is set up, and no run has been launched yet.
+READY = """Everything is set up, and nothing runs.
 
-Press n, then Enter, to train the first runs: one model with several settings, side by side. Then you compare their \
-errors on wines that no run has seen in training."""
+Press n, then Enter, to train: one model with several settings, side by side. Then you compare their errors on wines \
+that no run has seen in training."""
 LOOKING = "Looking at what is set up … You need not wait: n launches runs as soon as it may."
 UNKNOWN = "No run has been launched yet. Nobody knows yet whether everything is set up: press 1 to see."
-EARLIER = "\n\nb shows the runs of earlier builds."
+EARLIER = "\n\nPress b to see the runs of earlier builds."
 
 
 class NoRunsYet(Vertical):
@@ -40,9 +40,9 @@ class NoRunsYet(Vertical):
                 yield Button("Train", variant="primary", action="screen.new", id="first-train")
                 yield Button("Go to setup", action="screen.go('setup')", id="to-setup")
 
-    def show(self, setup: SetupState, problem: ErrorCard | None) -> None:
-        self.query_one(ErrorCardView).show(problem)
-        self.query_one(".words", Static).update(_words(setup) + EARLIER)
+    def show(self, setup: SetupState, training: TrainingState) -> None:
+        self.query_one(ErrorCardView).show(training.problem)
+        self.query_one(".words", Static).update(_words(setup) + (EARLIER if training.job_runs else ""))
         self.query_one("#to-setup").display = not setup.ready
         self.query_one("#first-train", Button).variant = "primary" if setup.ready else "default"
         self.query_one("#to-setup", Button).variant = "default" if setup.ready else "primary"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from mlops_tui.tui.labels import (
     duration,
     figure,
@@ -19,7 +21,6 @@ from mlops_tui.tui.state.order import metrics_of, parameters_in
 from mlops_tui.tui.state.training import RunRow
 
 WIDE = 100  # cells from which parameters have columns of their own
-WIDEST = 140  # from which nothing has to give way to the builds
 PADDING = 2  # cells around each column
 NARROWEST_NAME = 12
 WIDEST_NAME = 44
@@ -35,6 +36,9 @@ class RunColumn:
     right: bool = False  # numbers are right-aligned
 
 
+SIGN = RunColumn("", "", 1)
+
+
 @dataclass(frozen=True)
 class RunCell:
     text: str
@@ -43,21 +47,19 @@ class RunCell:
 
 
 def run_columns(rows: Sequence[RunRow], width: int, with_builds: bool) -> tuple[RunColumn, ...]:
-    """What fits: a narrow table has the parameters in the runs' names only."""
-    rest = [RunColumn("time", "time", 7, right=True)]
-    if width >= WIDEST or not with_builds:
-        rest[:0] = [RunColumn("state", "state", 9)]  # the sign tells it, too
+    """What fits: in a narrow table the parameters are in the runs' names only, and the sign alone tells the state."""
+    columns = [RunColumn("state", "state", 9), RunColumn("time", "time", 6, right=True)]
     if width >= WIDE:
-        rest[:0] = [_parameter_column(name) for name in parameters_in(rows)]
-    rest += [_metric_column(name) for name in metrics_of(rows)]
-    rest += [RunColumn("gate", "gate", 6)]
+        columns[:0] = [_parameter_column(name) for name in parameters_in(rows)]
+    columns += [_metric_column(name) for name in metrics_of(rows)]
+    columns += [RunColumn("gate", "gate", 6)]
     if with_builds:
-        rest += [RunColumn("build", "build", 26 if width >= WIDE else 12)]
-    sign = RunColumn("", "", 1)
-    taken = sum(column.width + PADDING for column in (sign, *rest)) + PADDING
-    longest = max((len(plain(row.name)) for row in rows), default=0)
-    name = min(max(width - taken, NARROWEST_NAME), max(longest, NARROWEST_NAME), WIDEST_NAME)
-    return (sign, RunColumn("run", "run", name), *rest)
+        columns += [RunColumn("build", "build", 26 if width >= WIDE else 12)]
+    wanted = min(max((cell_len(plain(row.name)) for row in rows), default=0), WIDEST_NAME)
+    if _room(columns, width) < wanted:
+        columns = [column for column in columns if column.id != "state"]
+    name = max(min(_room(columns, width), wanted), NARROWEST_NAME)
+    return (SIGN, RunColumn("run", "run", name), *columns)
 
 
 def run_cell(row: RunRow, column: RunColumn, now: float) -> RunCell:
@@ -104,6 +106,11 @@ def _end_of(text: str, width: int) -> str:
 def _whole(row: RunRow, column: RunColumn, now: float) -> str:
     whole = {"run": plain(row.name), "build": plain(row.build)}.get(column.id)
     return (run_cell(row, column, now).text if whole is None else whole).replace("|", "\\|")
+
+
+def _room(columns: Sequence[RunColumn], width: int) -> int:
+    """Cells that are left for the name."""
+    return width - sum(column.width + PADDING for column in (SIGN, *columns)) - PADDING
 
 
 def _parameter_column(name: str) -> RunColumn:

@@ -24,7 +24,7 @@ class RunsTable(DataTable[Text]):
 
     DEFAULT_CSS = """
     RunsTable {
-        background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1;
+        background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; scrollbar-gutter: stable;
         border-top: solid $panel; border-title-color: $text-muted;
         &:focus { border-top: solid $primary; border-title-color: $primary; background-tint: $background; }
     }
@@ -49,6 +49,7 @@ class RunsTable(DataTable[Text]):
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False, id="runs")
         self._columns: tuple[RunColumn, ...] = ()
+        self._sought = ""  # the name of a run that the cursor goes to once it is there
         self._rows: dict[str, RunRow] = {}  # by key, in the order shown
         self._cells: dict[str, tuple[RunCell, ...]] = {}
         self._input: tuple[Sequence[RunRow], Sequence[RunRow] | None, str, Order] = ((), None, "", Order())
@@ -85,7 +86,9 @@ class RunsTable(DataTable[Text]):
         sort = self._input[3]
         keyed = {f"now {row.name}": row for row in ordered(rows, sort, now)}
         old = {f"earlier {row.run_id or row.build} {row.name}": row for row in ordered(earlier or (), sort, now)}
-        columns = run_columns([*rows, *(earlier or ())], self.size.width or self.app.size.width, earlier is not None)
+        columns = run_columns(
+            [*rows, *(earlier or ())], self.scrollable_content_region.width or self.app.size.width, earlier is not None
+        )
         self._rows = keyed | old
         cells = {key: tuple(run_cell(row, column, now) for column in columns) for key, row in keyed.items()}
         if earlier is not None:
@@ -95,6 +98,14 @@ class RunsTable(DataTable[Text]):
             self._update(cells)
         else:
             self._rebuild(columns, cells)
+        if (sought := f"now {self._sought}") in cells:
+            self._sought = ""
+            with self.prevent(DataTable.RowHighlighted):
+                self.move_cursor(row=list(cells).index(sought))
+
+    def seek(self, name: str) -> None:
+        """Go to that run of the sweep, with the next `show` that has it."""
+        self._sought = name
 
     def tick(self) -> None:
         """Bring the times up to date."""

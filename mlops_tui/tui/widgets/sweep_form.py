@@ -23,6 +23,7 @@ MEANINGS: Mapping[str, str] = {
     "alpha": "how strongly large weights are held back; 0 or more",
     "l1_ratio": "the share of that which drops weights altogether; 0 to 1",
 }
+VALUES = "Values: a list (0.1,0.5), or first:last:step (0.1:0.9:0.2)."
 PROJECT = """The project's own runs: those that mlops.toml names under [[training.runs]]. Where it names none, \
 three runs to begin with.
 
@@ -48,7 +49,8 @@ class SweepForm(Vertical):
         #project { color: $text-muted; }
         TextArea { height: 6; border: none; background: $panel; padding: 0 1; }
         TextArea:focus { border: none; background: $boost; }
-        .field { height: 2; Label { width: 10; color: $text-muted; } .what { width: 1fr; color: $text-muted; } }
+        .what { width: 1fr; color: $text-muted; }
+        .field { height: 2; Label { width: 10; color: $text-muted; } }
         .field Vertical { height: 2; }
         .build { height: 1; margin-top: 1; Label { width: 14; color: $text-muted; } }
         Input { background: $panel; }
@@ -85,6 +87,7 @@ class SweepForm(Vertical):
             with Vertical(id="grid"):
                 for name in RANGES:
                     yield _axis(name)
+                yield Static(VALUES, classes="what", markup=False)
         with Horizontal(classes="build"):
             yield Label("build number", markup=False)
             yield Input(id="build", compact=True, placeholder="made up, if you give none", max_length=100)
@@ -134,5 +137,5 @@ class SweepForm(Vertical):
 
 def _axis(name: str) -> Horizontal:
     field = Input(GRID[name], id=f"axis-{name}", compact=True)
-    meaning = Static(f"{MEANINGS[name]}; first:last:step, or a list", classes="what", markup=False)
+    meaning = Static(MEANINGS[name], classes="what", markup=False)
     return Horizontal(Label(name, markup=False), Vertical(field, meaning), classes="field")
