@@ -145,6 +145,7 @@ class MlopsApp(App[str]):
 
     def on_ready(self) -> None:
         """The first frame has been shown: now what takes its time."""
+        gc.freeze()  # what has been imported stays: going through it again and again would make keys wait
         gc.enable()  # off until here: see `commands.terminal`
         self.painted = True
         if self.is_web:
@@ -263,7 +264,8 @@ class MlopsApp(App[str]):
         if notice.title == SIGN_IN:
             self._show_sign_in(notice.text)
             return
-        self.notify(notice.text, title=notice.title, severity=notice.severity, markup=False)
+        if not notice.seen_in or notice.seen_in != self.current_mode:
+            self.notify(notice.text, title=notice.title, severity=notice.severity, markup=False)
 
     def notify(
         self,

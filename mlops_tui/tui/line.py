@@ -25,6 +25,7 @@ class Notice:
     text: str
     severity: Severity = "information"
     rings: bool = True  # the bell, where it is on: for ends and failures
+    seen_in: str = ""  # the section where one sees this anyway: nothing pops up there
 
 
 @dataclass

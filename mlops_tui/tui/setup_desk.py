@@ -45,7 +45,7 @@ class SetupDesk:
         return self._begin(
             "applying",
             "apply",
-            lambda exit_code: self._tell_end("Setup", exit_code, "What you asked for is in place."),
+            lambda exit_code: self._tell_end("Setup", exit_code, "What you asked for is in place.", seen_in="setup"),
             plan=self.state.plan_id,
             **asked,
         )
@@ -80,10 +80,10 @@ class SetupDesk:
         self._line.changed("setup")
         return self._request
 
-    def _tell_end(self, what: str, exit_code: int, well: str) -> None:
+    def _tell_end(self, what: str, exit_code: int, well: str, seen_in: str = "") -> None:
         if exit_code == 0:
-            self._line.told(Notice(what, well))
+            self._line.told(Notice(what, well, seen_in=seen_in))
         elif exit_code == INTERRUPTED:
             self._line.told(Notice(what, "Stopped; what was begun is finished.", "warning"))
         else:
-            self._line.told(Notice(what, "It failed; the step says why.", "error"))
+            self._line.told(Notice(what, "It failed; the step says why.", "error", seen_in=seen_in))

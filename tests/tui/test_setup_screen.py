@@ -384,3 +384,21 @@ async def test_seconds_are_counted_only_while_something_runs(tmp_path: Path) -> 
         replay.finish("apply", exit_code=1)
         await until(pilot, lambda: not state_of(pilot).doing)
         await until(pilot, lambda: pilot.app.screen._clock is None)  # type: ignore[attr-defined]  # the setup screen's
+
+
+async def test_the_end_of_setup_pops_up_where_it_is_not_seen_anyway(tmp_path: Path) -> None:
+    replay = answers(apply=[Answer(recorded("apply"), held=True)])
+    async with at_setup(tmp_path, replay) as pilot:
+        for elsewhere in (False, True):
+            pilot.app.clear_notifications()
+            pilot.app.desk.setup.state.plan_id = "1"  # type: ignore[attr-defined]  # Pilot knows the app as any app
+            pilot.app.desk.setup.apply()  # type: ignore[attr-defined]
+            if elsewhere:
+                await pilot.app.switch_mode("opening")
+            await until(pilot, lambda: state_of(pilot).doing == "applying" and replay.asked[-1][0] == "apply")
+            await pilot.pause()
+            replay.finish("apply")
+            await until(pilot, lambda: not state_of(pilot).doing)
+            await pilot.pause()
+            await pilot.pause()
+            assert [toast.title for toast in pilot.app._notifications] == (["Setup"] if elsewhere else [])
