@@ -114,6 +114,13 @@ class PtyApp(Emulator):
                 self.feed(chunk)
         return read_at
 
+    def settle(self, seconds: float) -> None:
+        """Read on for so long."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if (chunk := self._read(left)) is not None:
+                self.feed(chunk)
+
     def wait_for_exit(self, seconds: float = 20.0) -> int:
         """Its exit code; what it still writes is read."""
         end = time.perf_counter() + seconds
