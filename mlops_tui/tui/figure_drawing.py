@@ -30,7 +30,7 @@ def draw(figure: Figure, width: int, height: int) -> Content:
     rows = height - 2 - 2 * titles
     y_ticks = ticks(*y_range, max(rows // 2, 2))
     y_labels = [(tick, text) for tick, text in zip(y_ticks, tick_labels(y_ticks), strict=True)]
-    left = max(len(text) for _, text in y_labels)
+    left = min(max(len(text) for _, text in y_labels), width // 3)
     sheet = Sheet(width - left - 1, rows, x_range, y_range)
     sheet.draw(figure)
     lines = _with_left_axis(sheet, y_labels, left)
@@ -68,14 +68,17 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         first, last = math.ceil(low / step), math.floor(high / step)
         if last - first + 1 <= most:
             break
-    return [number * step for number in range(first, last + 1)] or [(low + high) / 2]
+    return [min(max(number * step, low), high) for number in range(first, last + 1)] or [(low + high) / 2]
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
     """As short as tells them apart."""
     step = values[1] - values[0] if len(values) > 1 else abs(values[0]) / 10
     if max(abs(value) for value in values) >= 100_000 or 0 < step < 0.00001:
-        return [f"{value:.3g}" for value in values]
+        shortest = (([f"{value:.{digits}g}" for value in values]) for digits in range(3, 18))
+        return next(
+            (labels for labels in shortest if len(set(labels)) == len(values)), [f"{values[0]:g}"] * len(values)
+        )
     decimals = max(0, -math.floor(math.log10(step))) if step else 0
     return [f"{value + 0.0:.{decimals}f}" for value in values]
 
@@ -137,7 +140,7 @@ def _place(share: float, places: int) -> int:
 def _with_left_axis(sheet: Sheet, labels: Sequence[tuple[float, str]], left: int) -> list[list[Cell]]:
     by_row = {sheet.row(tick): text for tick, text in labels}
     return [
-        [(f"{by_row.get(number, ''):>{left}}{'┤' if number in by_row else '│'}", AXIS), *cells]
+        [(f"{by_row.get(number, '')[:left]:>{left}}{'┤' if number in by_row else '│'}", AXIS), *cells]
         for number, cells in enumerate(sheet.cells)
     ]
 

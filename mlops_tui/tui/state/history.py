@@ -51,6 +51,7 @@ class HistoryState:
                 self.problem = None
             case RunDescribed():
                 self.described[event.result.run_id] = event
+                self.problem = None
             case Problem():
                 self.problem = event.error
 

@@ -138,8 +138,9 @@ class PlotsPane(Vertical):
 
     @property
     def _metrics(self) -> tuple[str, ...]:
-        earlier = [row_of(run) for build in self._builds for run in build.runs] if self.kind == "builds" else []
-        return metrics_of([*self._rows, *earlier])
+        if self.kind != "builds":
+            return metrics_of(self._rows)
+        return metrics_of(row_of(run) for build in self._builds for run in build.runs)
 
     def _draw(self) -> None:
         """Bring all widgets up to what is chosen."""
