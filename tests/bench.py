@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import bench_app
+
 ROOT = Path(__file__).parent.parent
 MLOPS_TUI = str(Path(sys.executable).with_name("mlops-tui"))
 SWEEPS = 5
@@ -108,6 +110,17 @@ class Bench:
             Result("first up, whole", first, "30 s", 30, 1),
             Result("up again, whole", again, "first up", first, 1),
             self.secrets_and_notebooks(),
+            *self.app(),
+        ]
+
+    def app(self) -> list[Result]:
+        """The terminal app: until it is there, and until it answers while its worker is busy with the SDKs."""
+        first, empty = bench_app.first_texts(self.environment, self.folder)
+        loading, idle = bench_app.keys_at_the_start(self.environment, self.folder)
+        busy, calm = statistics.median(loading), statistics.median(idle)
+        return [
+            Result("the app's first text", first, "an empty Textual app's", empty, 1.5),
+            Result("a key while the SDKs load, median", busy, "the same key afterwards", calm, 1.5),
         ]
 
     def command(self, *arguments: str) -> str:
