@@ -20,7 +20,7 @@ from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.order import metrics_of, parameters_in
 from mlops_tui.tui.state.training import RunRow
 
-WIDE = 100  # cells from which parameters have columns of their own
+WIDE = 99  # cells from which parameters have columns of their own
 PADDING = 2  # cells around each column
 NARROWEST_NAME = 12
 WIDEST_NAME = 44

@@ -52,6 +52,7 @@ class RunPanes(Vertical):
         super().__init__()
         self._log: tuple[object, str] = (None, "")
         self._problem: ErrorCard | None = None
+        self._plots: PlotsPane | None = None
 
     def compose(self) -> ComposeResult:
         with TabbedContent(initial="log"):
@@ -132,18 +133,23 @@ class RunPanes(Vertical):
         self.query_one(RunDetails).show(row, gate, described, note)
 
     def _show_plots(self, training: TrainingState, history: HistoryState, row: RunRow | None) -> None:
-        from mlops_tui.tui.widgets.plots import PlotsPane  # what it imports takes a while
-
-        pane = self.query_one("#plots", TabPane)
-        found = pane.query(PlotsPane)
-        if not found:
-            pane.mount(PlotsPane())
-            self.call_after_refresh(self.post_message, self.Switched())
+        if self._plots is None:
+            self.call_later(self._open_plots)
             return
         sweep = training.current
         rows = list(sweep.rows.values()) if sweep else []
         gate = sweep.gate if sweep and sweep.gate else training.gate
-        found.first().show(rows, history.described, history.builds, gate, row.run_id if row else "")
+        self._plots.show(rows, history.described, history.builds, gate, row.run_id if row else "")
+
+    async def _open_plots(self) -> None:
+        """When first wanted: what it imports takes a while."""
+        from mlops_tui.tui.widgets.plots import PlotsPane
+
+        if self._plots is None:
+            plots = PlotsPane()
+            await self.query_one("#plots", TabPane).mount(plots)
+            self._plots = plots
+            self.post_message(self.Switched())
 
     def on_plots_pane_wanted(self, message: PlotsPane.Wanted) -> None:
         message.stop()

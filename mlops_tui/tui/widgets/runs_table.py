@@ -16,6 +16,7 @@ from mlops_tui.tui.state.order import Order, ordered
 from mlops_tui.tui.state.training import RunRow
 from mlops_tui.tui.widgets.run_columns import RunCell, RunColumn, run_cell, run_columns
 
+SCROLLBAR = 1  # cells: its place is kept, so that it covers no column when it comes
 LINE = "earlier builds"  # the key of the row between this build's runs and earlier ones
 
 
@@ -24,7 +25,7 @@ class RunsTable(DataTable[Text]):
 
     DEFAULT_CSS = """
     RunsTable {
-        background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; scrollbar-gutter: stable;
+        background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1;
         border-top: solid $panel; border-title-color: $text-muted;
         &:focus { border-top: solid $primary; border-title-color: $primary; background-tint: $background; }
     }
@@ -86,9 +87,8 @@ class RunsTable(DataTable[Text]):
         sort = self._input[3]
         keyed = {f"now {row.name}": row for row in ordered(rows, sort, now)}
         old = {f"earlier {row.run_id or row.build} {row.name}": row for row in ordered(earlier or (), sort, now)}
-        columns = run_columns(
-            [*rows, *(earlier or ())], self.scrollable_content_region.width or self.app.size.width, earlier is not None
-        )
+        width = (self.size.width or self.app.size.width) - SCROLLBAR
+        columns = run_columns([*rows, *(earlier or ())], width, earlier is not None)
         self._rows = keyed | old
         cells = {key: tuple(run_cell(row, column, now) for column in columns) for key, row in keyed.items()}
         if earlier is not None:
