@@ -30,7 +30,7 @@ class PickPath(BoxDialog[str]):
     """The path chosen."""
 
     DEFAULT_CSS = """
-    PickPath { _Tree { height: 12; margin-top: 1; background: $surface; } }
+    PickPath { _Tree { height: 10; margin-top: 1; background: $surface; } }
     """
 
     def __init__(self, title: str, start: Path, folders: bool) -> None:
@@ -42,7 +42,8 @@ class PickPath(BoxDialog[str]):
 
     def body(self) -> ComposeResult:
         kind = "folder" if self._folders else "file"
-        yield Static(f"Choose a {kind}; Enter opens folders.", markup=False, classes="chosen")
+        yield Static(f"Choose a {kind}: Enter opens folders, Tab goes on to the buttons.", markup=False)
+        yield Static(markup=False, classes="chosen heading")
         yield _Tree(self._start, self._folders)
         with Horizontal(classes="answers"):
             yield Button(f"Take this {kind}", id="take", variant="primary", disabled=True)
@@ -60,8 +61,7 @@ class PickPath(BoxDialog[str]):
         fits = path is not None and path.is_dir() == self._folders
         self._chosen = path if fits else None
         self.query_one("#take", Button).disabled = not fits
-        if fits:
-            self.query_one(".chosen", Static).update(plain(str(path)))
+        self.query_one(".chosen", Static).update(plain(str(path)) if fits else "")
 
     @on(DirectoryTree.FileSelected)
     def _selected(self, event: DirectoryTree.FileSelected) -> None:

@@ -13,7 +13,7 @@ from mlops_tui.events import SettingValue
 from mlops_tui.tui.plain import plain
 from mlops_tui.tui.signs import STEP_SIGNS
 
-ORIGINS = {"default": "the default", "sandbox": "from the practice cloud"}
+ORIGINS = {"default": "the default", "sandbox": "the practice cloud"}
 FOLDERS, FILES = ("notebooks",), ("federated_token_file",)
 OFFERED = (  # the worker has a list of choices in the cloud for these
     "subscription_id",
@@ -47,7 +47,8 @@ class SettingField(Vertical):
         height: auto; margin-bottom: 1;
         .head { height: 1; }
         .name { width: auto; text-style: bold; }
-        .origin { width: 1fr; text-align: right; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        .origin { width: 1fr; margin-left: 1; text-align: right; color: $text-muted; }
+        .origin { text-wrap: nowrap; text-overflow: ellipsis; }
         .entry { height: 1; }
         Input { width: 1fr; background: $panel; }
         Input:focus { background: $surface-lighten-2; text-style: bold; }
@@ -198,4 +199,4 @@ def origin_words(value: SettingValue, chosen: bool) -> str:
     """Where the value came from; `chosen` in this sitting."""
     if chosen:
         return "chosen this time"
-    return ORIGINS.get(value.origin, f"from {value.origin}")
+    return ORIGINS.get(value.origin, value.origin)
