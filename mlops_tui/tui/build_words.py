@@ -88,6 +88,13 @@ def about_build(build: BuildRow, gate: str) -> Content:
     )
 
 
+def comparison_title(count: int) -> str:
+    if count == 1:
+        return " Marked: Space on another one shows both side by side (x takes the mark away) "
+    more = f", the first {MOST_COMPARED} shown" if count > MOST_COMPARED else ""
+    return f" {count} compared with the first{more} (x takes the marks away) "
+
+
 def comparison(rows: Sequence[tuple[str, RunRow]], width: int) -> Content:
     """The metrics of the marked runs side by side, and how far the others are from the first."""
     rows = rows[:MOST_COMPARED]

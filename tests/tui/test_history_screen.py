@@ -110,11 +110,11 @@ async def test_marked_builds_and_runs_stand_side_by_side(tmp_path: Path) -> None
         await pilot.press("space", "down", "space")
         await reads(pilot, "2 compared with the first", "20261121.4 alpha=0.05", "0.6988 −0.1413")
         await pilot.press("space")  # takes the second mark away again
-        await until(pilot, lambda: "compared with" not in text_of(pilot.app))
+        await reads(pilot, "Space on another one shows both side by side")
         await pilot.press("enter", "space")
         await reads(pilot, "2 compared with the first")
         await pilot.press("x")
-        await until(pilot, lambda: "compared with" not in text_of(pilot.app))
+        await until(pilot, lambda: "takes the mark" not in text_of(pilot.app))
 
 
 async def test_e_trains_again_with_the_parameters_of_a_build(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_with_the_mouse_alone(tmp_path: Path) -> None:
         await pilot.click("#builds", offset=(10, 3))
         await reads(pilot, "Build 20261121.4", "6 runs")
         await pilot.click("#mark")
-        await reads(pilot, "Mark another one")
+        await reads(pilot, "Space on another one shows both")
         await pilot.click("#back")
         await reads(pilot, "3 builds, 10 runs")
 
@@ -191,13 +191,13 @@ async def test_a_thousand_runs_in_three_hundred_builds_stay_quick(tmp_path: Path
     async with history(answers([Answer(listed(runs))]), tmp_path, AT_120X40) as pilot:
         await reads(pilot, "300 builds, 1000 runs: the newest ones")
         screen = cast(MlopsApp, pilot.app).screen
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(10):
             screen.show()  # type: ignore[attr-defined]  # the history screen
-        assert (time.perf_counter() - began) / 10 < 0.05
-        began = time.perf_counter()
+        assert (time.process_time() - began) / 10 < 0.05
+        began = time.process_time()
         await pilot.press(*["down"] * 10)
-        assert time.perf_counter() - began < 2.5
+        assert time.process_time() - began < 2
         await reads(pilot, "Build build-010")
 
 

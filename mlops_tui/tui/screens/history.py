@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Button, ContentSwitcher, Static
 
-from mlops_tui.tui.build_words import build_name, comparison, none_text
+from mlops_tui.tui.build_words import build_name, comparison, comparison_title, none_text
 from mlops_tui.tui.dialogs.launching import Launch, LaunchDialog
 from mlops_tui.tui.line import Topic
 from mlops_tui.tui.plain import plain
@@ -212,8 +212,6 @@ class HistoryScreen(Section):
         key = build.number if self._level == "builds" else f"{build.number}\n{run.run_id or run.name}"
         if self._marked.pop(key, None) is None:
             self._marked[key] = build, run
-            if len(self._marked) == 1:
-                self.notify("Mark another one to see both side by side.", title="Marked", markup=False)
         self.show()
 
     def action_unmark(self) -> None:
@@ -285,10 +283,10 @@ class HistoryScreen(Section):
         self.query_one("#none .ways").display = not listing
 
     def _show_comparison(self) -> None:
-        """Below, from two on."""
+        """What is marked, below."""
         panel = self.query_one("#comparison", Static)
-        panel.display = len(self._marked) > 1
-        if panel.display:
+        panel.display = bool(self._marked)
+        if self._marked:
             rows = [(build_name(build), run) for build, run in self._marked.values()]
             panel.update(comparison(rows, self.size.width - 2))
-            panel.border_title = f" {len(rows)} compared with the first (x takes the marks away) "
+            panel.border_title = comparison_title(len(rows))
