@@ -64,6 +64,7 @@ class PlotsPane(Vertical):
             Choice.-chosen { text-style: bold underline; color: $foreground; }
             .gap { width: 1fr; }
         }
+        &:focus-within Choice.-chosen { text-style: bold reverse; }
         &.-small Choice { padding: 0 0 0 1; }
         .words { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
     }
