@@ -13,6 +13,7 @@ from textual.widgets import Button, DirectoryTree, Input, Select
 from mlops_tui import choices
 from mlops_tui.events import ErrorCard, LogLine, Problem, SettingsRead
 from mlops_tui.settings import BY_NAME
+from mlops_tui.tui.dialogs.confirm_apply import ConfirmApply
 from mlops_tui.tui.dialogs.pick_path import PickPath
 from mlops_tui.tui.dialogs.pick_value import PickValue
 from mlops_tui.tui.widgets.setting_field import FILES, FOLDERS, OFFERED, SettingField
@@ -264,3 +265,17 @@ async def test_a_setting_that_cannot_be_used_says_so_in_the_form(tmp_path: Path)
 def test_lists_and_paths_are_offered_for_settings_that_have_them() -> None:
     assert set(OFFERED) == set(choices.OFFERS)
     assert set(FOLDERS + FILES) <= set(BY_NAME)
+
+
+async def test_nothing_is_applied_while_something_typed_does_not_count_yet(tmp_path: Path) -> None:
+    replay = answers()
+    async with at_setup(tmp_path, replay) as pilot:
+        await at_form(pilot, "resource-group")
+        await write(pilot, "location", "northeurope")
+        await pilot.press("escape", "a")
+        await sees(pilot, "Typed in Settings")
+        await go_to(pilot, "sign-in")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert not isinstance(pilot.app.screen, ConfirmApply)
+        assert "apply" not in dict(replay.asked)

@@ -132,7 +132,7 @@ class SetupScreen(SettingsActions, Section):
             self._say(DONE)
         elif not self.state.appliable:
             self._say("There is no plan to apply yet: press r to look at what is there.", "warning")
-        else:
+        elif not self.settings_left():
             rows = [row for row in self.state.steps.values() if row.pending]
             self.app.push_screen(ConfirmApply(rows, self._where(), self.practice), self._apply_all)
 
@@ -143,6 +143,8 @@ class SetupScreen(SettingsActions, Section):
             return
         if reason := self._reason_against(row):
             self._say(reason, "warning" if row.pending else "information")
+            return
+        if self.settings_left():
             return
         weighty = any(change.cost or change.warning or change.action in ("replace", "remove") for change in row.pending)
         if weighty and not self.practice:

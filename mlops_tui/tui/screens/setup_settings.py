@@ -31,6 +31,14 @@ class SettingsActions(Section):
         else:
             self._put_to_use(event.values, isinstance(event, SettingsForm.Saved))
 
+    def settings_left(self) -> bool:
+        """Something was typed and does not count yet: whoever applies now would not get it. Said, if so."""
+        names = ", ".join(name.replace("_", " ") for name in self.query_one(SettingsForm).unused)
+        if names:
+            text = f"Typed in Settings, and not used yet: {names}. Press Use or Undo there first."
+            self.notify(text, severity="warning", markup=False)
+        return bool(names)
+
     @on(SettingField.Picking)
     def _pick(self, event: SettingField.Picking) -> None:
         name = event.value.name

@@ -66,6 +66,11 @@ class SettingsForm(Vertical):
             self._fields[value.name].refill(value, origin_words(value, value.name in chosen))
         self._enable()
 
+    @property
+    def unused(self) -> list[str]:
+        """Settings, of any step, that were typed and do not count yet."""
+        return list(self._edits)
+
     def fill(self, name: str, text: str) -> None:
         """Put a value that was picked into its field."""
         if name in self._fields:
