@@ -24,6 +24,7 @@ from mlops_tui.events import (
 )
 from mlops_tui.run_parameters import RANGES, Parameters
 
+MOST_EARLIER = 60  # runs of earlier builds beside those of this one
 ENDED: tuple[RunStatus, ...] = ("succeeded", "failed", "canceled")
 
 
@@ -186,14 +187,14 @@ class TrainingState:
         return [run for run in reversed(self.job_runs) if run.state not in ENDED and run.id not in known]
 
     def earlier_rows(self, besides: Sweep | None) -> list[RunRow]:
-        """Runs of earlier builds, newest first: those that are not `besides`'s own."""
+        """The newest runs of earlier builds: those that are not `besides`'s own. (History has all of them.)"""
         own = {row.run_id for row in besides.rows.values()} if besides else set()
         build = besides.build if besides else ""
         return [
             row_of(result)
             for result in self.earlier
             if result.run_id not in own and not (build and result.build == build)
-        ]
+        ][:MOST_EARLIER]
 
     def sweep_of(self, build: str) -> Sweep | None:
         """The newest one of this sitting with that build number."""

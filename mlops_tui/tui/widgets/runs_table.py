@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -17,6 +17,7 @@ from mlops_tui.tui.state.training import RunRow
 from mlops_tui.tui.widgets.run_columns import RunCell, RunColumn, run_cell, run_columns
 
 SCROLLBAR = 1  # cells: its place is kept, so that it covers no column when it comes
+Drawn = tuple[str, str, bool]  # text, style, and whether it stands at the right
 LINE = "earlier builds"  # the key of the row between this build's runs and earlier ones
 
 
@@ -52,7 +53,8 @@ class RunsTable(DataTable[Text]):
         self._columns: tuple[RunColumn, ...] = ()
         self._sought = ""  # the name of a run that the cursor goes to once it is there
         self._rows: dict[str, RunRow] = {}  # by key, in the order shown
-        self._cells: dict[str, tuple[RunCell, ...]] = {}
+        self._keys: list[str] = []  # of the lines; that between the builds is one, too
+        self._drawn: list[list[Drawn]] = []  # line by line: what the widget holds
         self._input: tuple[Sequence[RunRow], Sequence[RunRow] | None, str, Order] = ((), None, "", Order())
 
     @property
@@ -90,18 +92,12 @@ class RunsTable(DataTable[Text]):
         width = (self.size.width or self.app.size.width) - SCROLLBAR
         columns = run_columns([*rows, *(earlier or ())], width, earlier is not None)
         self._rows = keyed | old
-        cells = {key: tuple(run_cell(row, column, now) for column in columns) for key, row in keyed.items()}
+        lines = {key: [run_cell(row, column, now) for column in columns] for key, row in keyed.items()}
         if earlier is not None:
-            cells[LINE] = tuple(RunCell(line if column.id == "run" else "─" * column.width) for column in columns)
-        cells |= {key: tuple(run_cell(row, column, now) for column in columns) for key, row in old.items()}
-        if columns == self._columns and list(cells) == list(self._cells):
-            self._update(cells)
-        else:
-            self._rebuild(columns, cells)
-        if (sought := f"now {self._sought}") in cells:
-            self._sought = ""
-            with self.prevent(DataTable.RowHighlighted):
-                self.move_cursor(row=list(cells).index(sought))
+            lines[LINE] = [RunCell(line if column.id == "run" else "─" * column.width) for column in columns]
+        lines |= {key: [run_cell(row, column, now) for column in columns] for key, row in old.items()}
+        with self.prevent(DataTable.RowHighlighted):
+            self._draw(columns, lines)
 
     def seek(self, name: str) -> None:
         """Go to that run of the sweep, with the next `show` that has it."""
@@ -112,54 +108,58 @@ class RunsTable(DataTable[Text]):
         self.show(*self._input)
 
     def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._redraw())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.tick())
 
     def on_resize(self, event: events.Resize) -> None:
-        self.show(*self._input)
+        self.tick()
 
-    def _redraw(self) -> None:
-        """The theme's colours have changed."""
-        self._cells = {}
-        self.show(*self._input)
+    def _draw(self, columns: tuple[RunColumn, ...], lines: dict[str, list[RunCell]]) -> None:
+        """Lines stay where they are and get new cells: that is far quicker than other lines. The cursor follows."""
+        chosen = f"now {self._sought}" if f"now {self._sought}" in lines else self._key_at(self.cursor_row)
+        if columns != self._columns:
+            self._begin(columns)
+        self._keys = list(lines)
+        for number, (key, cells) in enumerate(lines.items()):
+            self._draw_line(number, [(cell.text, self._style(key, cell), cell.right) for cell in cells])
+        for number in range(len(lines), len(self._drawn)):
+            self.remove_row(f"{number}")
+        del self._drawn[len(lines) :]
+        if chosen in lines and (place := self._keys.index(chosen)) != self.cursor_row:
+            self.move_cursor(row=place, scroll=chosen == f"now {self._sought}")
+        if chosen == f"now {self._sought}":
+            self._sought = ""
 
-    def _update(self, cells: dict[str, tuple[RunCell, ...]]) -> None:
-        """Only what differs: the cursor and the scroll offset stay."""
-        for key, own in cells.items():
-            before = self._cells[key]
-            for column, cell, old in zip(self._columns, own, before, strict=True):
-                if cell != old:
-                    self.update_cell(key, f"column {column.id}", self._text(key, cell))
-        self._cells = cells
+    def _draw_line(self, number: int, line: list[Drawn]) -> None:
+        if number == len(self._drawn):
+            self.add_row(*(_text(*each) for each in line), key=f"{number}")
+            self._drawn.append(line)
+            return
+        before, self._drawn[number] = self._drawn[number], line
+        for column, drawn, old in zip(self._columns, line, before, strict=True):
+            if drawn != old:
+                self.update_cell(f"{number}", f"column {column.id}", _text(*drawn))
 
-    def _rebuild(self, columns: tuple[RunColumn, ...], cells: dict[str, tuple[RunCell, ...]]) -> None:
-        """Rows have come, gone or changed places. The cursor goes with its run."""
-        chosen, top = self._key_at(self.cursor_row), self.scroll_y
-        self._columns, self._cells = columns, cells
-        with self.prevent(DataTable.RowHighlighted):
-            self.clear(columns=True)
-            for column in columns:
-                title = Text(column.title, justify="right" if column.right else "left", no_wrap=True)
-                self.add_column(title, width=column.width, key=f"column {column.id}")
-            for key, own in cells.items():
-                self.add_row(*(self._text(key, cell) for cell in own), key=key)
-            if chosen in cells:
-                self.move_cursor(row=list(cells).index(chosen), scroll=False)
+    def _begin(self, columns: tuple[RunColumn, ...]) -> None:
+        """Other columns: everything anew, at the same place."""
+        top = self.scroll_y
+        self.clear(columns=True)
+        self._columns, self._drawn = columns, []
+        for column in columns:
+            self.add_column(_text(column.title, "", column.right), width=column.width, key=f"column {column.id}")
         # The height of all rows is known only after the next refresh.
         self.call_after_refresh(self.call_after_refresh, self.scroll_to, y=top, animate=False, force=True)
 
     def _key_at(self, index: int) -> str:
-        keys = list(self._cells)
-        return keys[index] if 0 <= index < len(keys) else ""
+        return self._keys[index] if 0 <= index < len(self._keys) else ""
 
-    def _text(self, key: str, cell: RunCell) -> Text:
+    def _style(self, key: str, cell: RunCell) -> str:
         colour = self.app.theme_variables.get(cell.colour, "") if cell.colour else ""
-        style = colour if colour.startswith("#") else ""
+        words = [colour] if colour.startswith("#") else []
         if key == LINE or key.startswith("earlier "):
-            style = f"{style} dim".strip()
+            words.append("dim")
         elif (row := self._rows.get(key)) is not None and row.best:
-            style = f"{style} bold".strip()
-        side: Literal["right", "left"] = "right" if cell.right else "left"
-        return Text(cell.text, style=style, justify=side, no_wrap=True, overflow="ellipsis")
+            words.append("bold")
+        return " ".join(words)
 
     @on(DataTable.RowHighlighted)
     def _highlighted(self, message: DataTable.RowHighlighted) -> None:
@@ -175,3 +175,7 @@ class RunsTable(DataTable[Text]):
     def _head_clicked(self, message: DataTable.HeaderSelected) -> None:
         message.stop()
         self.post_message(self.SortWanted(self._columns[message.column_index].id))
+
+
+def _text(text: str, style: str, right: bool) -> Text:
+    return Text(text, style=style, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
