@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help run test check format bench screenshots lock clean
+.PHONY: help run test check format bench screenshots pictures lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ bench: $(READY)  ## speed, as ratios against known yardsticks
 
 screenshots: $(READY)  ## screenshots/*.svg, from a real session
 	$(BIN)/python -m tests.screenshots
+
+pictures: $(READY)  ## the pictures that tests compare screens with, once they are meant to change
+	$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update
 
 lock: $(READY)  ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

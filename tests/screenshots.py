@@ -1,8 +1,11 @@
-"""make screenshots: screenshots/*.svg from a real session in a practice cloud of its own."""
+"""make screenshots: screenshots/*.svg from a real session in a practice cloud of its own.
+
+The session is the story that the tests tell again (tests/tui/story.py); what it was told is kept for them.
+"""
 
 from __future__ import annotations
 
-import io
+import asyncio
 import os
 import re
 import subprocess
@@ -10,57 +13,58 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pexpect
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
-from rich.text import Text
+from mlops_tui.tui.app import MlopsApp
+from mlops_tui.tui.connection import WorkerProcess
+from tests.tui.recording import Recording
+from tests.tui.replay import RECORDED
+from tests.tui.story import at_rest, story
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
-MLOPS_TUI = str(Path(sys.executable).with_name("mlops-tui"))
-COLUMNS, ROWS = 124, 40
-# Drawn with whatever monospace font the reader has, not with one fetched from elsewhere.
-SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+OWN = ("ARM_", "AZURE_", "DATABRICKS_", "MLOPS_TUI_", "MLFLOW_")
+SIZES = {"": (120, 36), "-80x24": (80, 24)}
+SMALL = ("opening", "setup-plan", "training-compared", "plots-runs", "history")  # kept at the small size, too
+PASSING = ("training-running",)  # scenes that do not wait
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mlops-tui-screenshots-") as folder:
-        own = ("ARM_", "AZURE_", "DATABRICKS_", "MLOPS_TUI_", "MLFLOW_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        environment |= {"MLOPS_TUI_HOME": folder, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        try:
-            told = session(["up", "--non-interactive"], environment, folder)
-        finally:
-            subprocess.run([MLOPS_TUI, "sandbox", "stop"], env=environment, check=True, capture_output=True)
-    lines = told.split("\n")
-    plan_ends = next(number for number, line in enumerate(lines) if "changes to make" in line) + 1
-    save("plan", "mlops-tui setup --plan", lines[:plan_ends])
-    save("training", "mlops-tui train", lines[next(n for n, line in enumerate(lines) if "job run │" in plain(line)) :])
+    for old in FOLDER.glob("*.svg"):
+        old.unlink()
+    for name in [name for name in os.environ if name.startswith(OWN)]:
+        del os.environ[name]
+    for suffix, size in SIZES.items():
+        with tempfile.TemporaryDirectory(prefix="mlops-tui-screenshots-") as folder:
+            os.environ["MLOPS_TUI_HOME"] = folder
+            try:
+                asyncio.run(session(size, suffix))
+            finally:
+                stop = [sys.executable, "-m", "mlops_tui", "sandbox", "stop"]
+                subprocess.run(stop, check=True, capture_output=True)
 
 
-def session(arguments: list[str], environment: dict[str, str], folder: str) -> str:
-    """What the command prints on a terminal, colours and all."""
-    child = pexpect.spawn(
-        MLOPS_TUI, arguments, env=environment, cwd=folder, dimensions=(ROWS, COLUMNS), timeout=120, encoding="utf-8"
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    if child.exitstatus:
-        raise SystemExit(f"mlops-tui {' '.join(arguments)} ended with {child.exitstatus}\n{child.before}")
-    return str(child.before).replace("\r\n", "\n").rstrip("\n")
+async def session(size: tuple[int, int], suffix: str) -> None:
+    """Play the story for real, and keep each scene."""
+    recordings: list[Recording] = []
+
+    def connect() -> Recording:
+        recordings.append(Recording(WorkerProcess()))
+        return recordings[0]
+
+    app = MlopsApp(connect=connect)
+    async with app.run_test(size=size) as pilot:
+        async for scene in story(pilot, live=True):
+            if scene not in PASSING:
+                await at_rest(pilot)
+            if not suffix or scene in SMALL:
+                save(app.export_screenshot(title="mlops-tui"), f"{scene}{suffix}")
+    recordings[0].save(RECORDED / "story")
 
 
-def plain(line: str) -> str:
-    return Text.from_ansi(line).plain
-
-
-def save(name: str, title: str, lines: list[str]) -> None:
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for line in lines:
-        console.print(Text.from_ansi(line), soft_wrap=False)
+def save(svg: str, name: str) -> None:
+    """Drawn with whatever monospace font the reader has, not with one fetched from elsewhere."""
     path = FOLDER / f"{name}.svg"
-    path.write_text(console.export_svg(title=title, code_format=SVG_FORMAT, unique_id=name))
-    print(path)
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    print(path.relative_to(FOLDER.parent))
 
 
 if __name__ == "__main__":

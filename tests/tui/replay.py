@@ -13,6 +13,7 @@ from typing import Any
 from mlops_tui.events import Event, LogLine, SignInsFound, from_json
 from mlops_tui.spool import LEVELS, log_file
 from mlops_tui.tui.connection import OnEvent, Request
+from tests.tui.recording import kind_of
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -32,6 +33,7 @@ class Replay:
 
     answers: Mapping[str, Sequence[Answer]]
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)  # what was asked for and then cancelled
     closed: bool = False
 
@@ -44,12 +46,15 @@ class Replay:
         self._open: list[tuple[Request, Answer]] = []
 
     def send(self, do: str, on_event: OnEvent, on_end: Callable[[int], None], **arguments: Any) -> Request:
-        assert do in self.answers, f"nobody has recorded an answer to {do!r}"
+        kind = kind_of(do, arguments)
+        kind = kind if kind in self.answers else do  # of this very run, else of any
+        assert kind in self.answers, f"nobody has recorded an answer to {kind!r}"
         self.asked.append((do, arguments))
-        number = self._given.get(do, 0)
-        self._given[do] = number + 1
-        answer = self.answers[do][min(number, len(self.answers[do]) - 1)]
+        number = self._given.get(kind, 0)
+        self._given[kind] = number + 1
+        answer = self.answers[kind][min(number, len(self.answers[kind]) - 1)]
         request = Request(f"{next(self._ids)}", do, arguments, on_event, on_end)
+        self.requests.append(request)
         asyncio.get_running_loop().call_soon(self._deliver, request, answer)
         return request
 

@@ -1,0 +1,131 @@
+"""The story that the screenshots show and the pictures hold fast: from the opening to three compared runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from mlops_tui.tui.themes import THEMES
+from mlops_tui.tui.widgets.figure_view import FigureView
+from tests.tui.picture import picture, text_of
+from tests.tui.waiting import until
+
+PATIENCE = 60.0  # seconds for what a real cloud does
+
+
+async def story(pilot: Pilot[Any], live: bool = False) -> AsyncIterator[str]:
+    """By keys alone; names each scene as it stands on the screen. `live`: also those that pass by themselves."""
+    await shows(pilot, "Practice on this machine")
+    await until(pilot, lambda: "looking for" not in text_of(pilot.app))
+    yield "opening"
+    await pilot.press("enter")
+    async for scene in _set_up(pilot):
+        yield scene
+    async for scene in _train(pilot, live):
+        yield scene
+    async for scene in _look_back(pilot):
+        yield scene
+    await pilot.press("f1")
+    await shows(pilot, "closes")
+    yield "help"
+    await pilot.press("escape", "ctrl+p")
+    await shows(pilot, "Search for commands")
+    yield "palette"
+    await pilot.press("escape")
+    for theme in THEMES[1:]:
+        pilot.app.theme = theme.name
+        yield f"theme-{theme.name.replace(' ', '-')}"
+
+
+async def _set_up(pilot: Pilot[Any]) -> AsyncIterator[str]:
+    await shows(pilot, "changes to make")
+    yield "setup-plan"
+    await pilot.press("down", "right_square_bracket")
+    await shows(pilot, "westeurope")
+    yield "setup-settings"
+    await pilot.press("right_square_bracket")
+    await shows(pilot, "+ create")
+    yield "setup-step-plan"
+    await pilot.press("right_square_bracket")
+    await shows(pilot, "az group create")
+    yield "setup-by-hand"
+    await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket", "a")
+    await shows(pilot, "Make 17 changes")
+    yield "setup-apply"
+    await pilot.press("enter")
+    await shows(pilot, "Everything is set up")
+    yield "setup-done"
+
+
+async def _train(pilot: Pilot[Any], live: bool) -> AsyncIterator[str]:
+    await pilot.press("2")
+    await shows(pilot, "No runs yet")
+    yield "training-empty"
+    await pilot.press("n")
+    await shows(pilot, "Launch 3 runs")
+    yield "training-form"
+    await pilot.press("enter")
+    if live:
+        await shows(pilot, "Split:")
+        yield "training-running"
+    await shows(pilot, "Best: alpha=0.1,l1_ratio=0.1")
+    await shows(pilot, "Model: runs:/")
+    yield "training-compared"
+
+
+async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
+    await pilot.press("right_square_bracket")
+    await shows(pilot, "lower is better")
+    yield "plots-runs"
+    await tab_to(pilot, FigureView)
+    await pilot.press("right")
+    await shows(pilot, "400 predictions of the test set")
+    yield "plots-predicted"
+    await pilot.press("right")
+    await shows(pilot, "Predicted minus actual")
+    yield "plots-residuals"
+    await pilot.press("right_square_bracket")
+    await shows(pilot, "SHA-256")
+    yield "training-run"
+    await pilot.press("3")
+    await shows(pilot, "gate passed")
+    yield "history"
+    await pilot.press("enter")
+    await until(pilot, lambda: "SHA-256" in text_of(pilot.app) or pilot.app.size.width < 100)
+    yield "history-build"
+    await pilot.press("enter")
+    await shows(pilot, "SHA-256")
+    yield "history-run"
+
+
+async def shows(pilot: Pilot[Any], text: str) -> None:
+    """Wait until the text can be read."""
+
+    def shown() -> bool:
+        return text in text_of(pilot.app)
+
+    shown.__name__ = repr(text)
+    await until(pilot, shown, PATIENCE)
+
+
+async def tab_to(pilot: Pilot[Any], kind: type[Widget]) -> None:
+    """Press Tab until the focus is in such a widget."""
+    for _ in range(10):
+        if isinstance(pilot.app.focused, kind):
+            return
+        await pilot.press("tab")
+    raise AssertionError(f"Tab does not lead to a {kind.__name__}")
+
+
+async def at_rest(pilot: Pilot[Any], looks: int = 4) -> str:
+    """The picture, once so many looks one after the other have found the same."""
+    seen = ""
+    while looks:
+        await pilot.pause(0.03)
+        now = picture(pilot.app)
+        looks = looks - 1 if now == seen else looks
+        seen = now
+    return seen

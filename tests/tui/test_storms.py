@@ -1,0 +1,134 @@
+"""What no screen may mind: hostile text, sizes that change all the time, keys that nobody would press in that order."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from mlops_tui.events import ErrorCard, Event, Problem, StepState
+from mlops_tui.tui.app import MlopsApp
+from tests.tui.hostile import TEXTS, hostile
+from tests.tui.picture import text_of
+from tests.tui.replay import Answer, Replay, recorded
+
+FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+KEYS = [
+    *"abcdefghijklmnoprstuvwxyz123 /?<>[]GDCO",
+    *("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown"),
+    *("f1", "f2", "f3", "f4", "f5", "ctrl+p", "ctrl+a", "backspace", "delete", "space", "question_mark", "slash"),
+]
+MOVES = [*((key,) for key in KEYS), *[("2", "n", "enter"), ("1", "a", "enter"), ("q",), ("ctrl+c",)] * 2]
+PLACES = (
+    ("enter",),
+    ("down", "right_square_bracket", "right_square_bracket", "right_square_bracket", "right_square_bracket"),
+    ("a", "enter"),
+    ("2", "n", "enter"),
+    ("down", "right_square_bracket", "right_square_bracket", "b", "o"),
+    ("3", "enter", "enter", "escape"),
+    ("f1", "escape", "ctrl+p", "escape"),
+)
+
+
+def answers(text: str = "", hold_training: bool = False) -> Replay:
+    """A cloud that tells everything there is to tell, with that text in all of it."""
+
+    def told(name: str) -> Sequence[Event]:
+        return hostile(recorded(name), text)
+
+    failure = ErrorCard(f"No.{text}", f"Do this.{text}", f"https://example.com/{text}", text, text[:40])
+    failed = [
+        *told("apply"),
+        StepState(step="cluster", title=f"Cluster{text}", state="failed", detail=text),
+        Problem(source="cluster", error=failure),
+        Problem(error=failure),
+    ]
+    return Replay(
+        {
+            "open": [Answer(told("open"))],
+            "describe": [Answer(told("open"))],
+            "plan": [Answer(told("plan"))],
+            "apply": [Answer(failed, exit_code=1), Answer(told("apply"))],
+            "teardown": [Answer([Problem(error=failure)], exit_code=1)],
+            "job_runs": [Answer()],
+            "train": [Answer(told("train"), held=hold_training), Answer([*told("train"), Problem(error=failure)], 1)],
+            "log": [Answer(told("train"))],
+            "runs": [Answer(told("runs"))],
+            "show": [Answer(told("show")), Answer([Problem(error=failure)], 1)],
+            "choices": [Answer(told("choices")), Answer([Problem(error=failure)], 1)],
+            "save_settings": [Answer([Problem(error=failure)], 2)],
+            "end_run": [Answer(), Answer([Problem(error=failure)], 1)],
+        }
+    )
+
+
+def app_on(replay: Replay, folder: Path) -> MlopsApp:
+    return MlopsApp(connect=lambda: replay, environment={"MLOPS_TUI_HOME": str(folder)})
+
+
+async def visit(pilot: Pilot[Any], places: Sequence[Sequence[str]] = PLACES) -> None:
+    """Every section, with its tabs and dialogs."""
+    for keys in places:
+        await pilot.pause(0.1)
+        await pilot.press(*keys)
+        await pilot.pause(0.1)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+async def test_no_text_breaks_a_screen(text: str, size: tuple[int, int], tmp_path: Path) -> None:
+    replay = answers(text)
+    async with app_on(replay, tmp_path).run_test(size=size, notifications=True) as pilot:
+        await visit(pilot)
+        assert pilot.app.is_running
+        shown = text_of(pilot.app)
+        assert not [character for character in shown if character < " " and character != "\n"]
+    asked = {do for do, _ in replay.asked}
+    assert {"open", "plan", "apply", "train", "runs"} <= asked, "the visit did not get everywhere"
+
+
+async def test_a_terminal_may_change_its_size_all_the_time(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    async with app_on(answers(), tmp_path).run_test(size=(80, 24)) as pilot:
+        for keys in PLACES:
+            await pilot.press(*keys)
+            for _ in range(6):
+                await pilot.resize_terminal(chance.randint(1, 220), chance.randint(1, 70))
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "mlops-tui" in text_of(pilot.app)
+
+
+async def test_any_keys_in_any_order(tmp_path: Path) -> None:
+    """For a minute. No run that was launched is ever without somebody who follows it, or knows of it."""
+    chance = random.Random(int(os.environ.get("FUZZ_SEED", "20261122")))
+    deadline, pressed, launched = time.monotonic() + FUZZ_SECONDS, 0, 0
+    while time.monotonic() < deadline:
+        replay = answers(chance.choice(list(TEXTS.values())), hold_training=chance.random() < 0.5)
+        app = app_on(replay, tmp_path)
+        keys: list[str] = []
+        async with app.run_test(size=chance.choice([(80, 24), (120, 40), (40, 12)]), notifications=True) as pilot:
+            await pilot.press("enter")
+            while app.is_running and time.monotonic() < deadline and len(keys) < 250:
+                move = chance.choice(MOVES)
+                keys += move
+                await pilot.press(*move)
+            pressed += len(keys)
+            sweeps = app.desk.training.state.sweeps
+            trainings = [request for request in replay.requests if request.do in ("train", "log")]
+            owned = {sweep.request_id for sweep in sweeps}
+            orphans = [request for request in trainings if request.exit_code is None and request.id not in owned]
+            assert not orphans, f"nobody knows of {orphans} after {keys}"
+            if trainings:
+                assert "1000" in {sweep.job_run for sweep in sweeps}, f"job run 1000 is forgotten after {keys}"
+            launched += len(trainings)
+        assert replay.closed, f"the worker was not told of the end after {keys}"
+        assert app.return_code in (0, None), f"it crashed after {keys}"
+    assert pressed > 100
+    assert launched, "the keys never launched anything: the test has become blunt"
