@@ -51,6 +51,7 @@ class Desk:
         self.setup = SetupDesk(self.line)
         self.training = TrainingDesk(self.line, logs)
         self.opened = False
+        self._opening: Request | None = None
         self.settings: dict[str, SettingValue] = {}
         self.settings_file = ""
         self.project_runs: tuple[Parameters, ...] = ()  # that a training launches, where nobody says otherwise
@@ -93,28 +94,37 @@ class Desk:
     def open(self, chosen: Mapping[str, str]) -> Request:
         """Choose a cloud: start it if it is the practice cloud, read settings and steps, then look at what is there.
 
-        What was set for the cloud before does not count for this one.
+        What was set for the cloud before does not count for this one. Nothing chosen: the same cloud once more.
         """
-        self.line.flags = {**self.given, **chosen}
+        if chosen:
+            self.line.flags = {**self.given, **chosen}
         self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
         self.choices, self.choice_problems, self.opened = {}, {}, False
         self.setup.state.begin("looking")
+        setup = self.setup
+
+        def fold(event: Event) -> None:
+            if setup is self.setup:  # else another cloud has been chosen meanwhile
+                self._fold(event)
 
         def ended(exit_code: int) -> None:
-            self.setup.state.end()
-            self.opened = exit_code == 0
-            if self.opened:
+            setup.state.end()
+            if setup is self.setup and exit_code == 0:
+                self.opened = True
                 self.setup.look()
                 self.training.find_sweeps()
             self.line.changed("setup")
 
-        request = self.line.ask("open", self._fold, ended)
+        self._opening = self.line.ask("open", fold, ended)
         self.line.changed("setup")
-        return request
+        return self._opening
 
     def leave_cloud(self) -> None:
         """Stop looking at this cloud: another will be chosen. To be asked for where nothing runs."""
+        if self._opening is not None:
+            self.line.connection.cancel(self._opening)
         self.setup.stop()
+        self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
         self.opened = False
 
     def set_settings(self, values: Mapping[str, str]) -> Request:

@@ -165,6 +165,39 @@ async def test_another_cloud_can_be_chosen_and_the_first_ones_settings_do_not_co
         assert pilot.app.screen is not first
 
 
+async def test_a_cloud_that_could_not_be_opened_is_tried_again_as_it_was_chosen(tmp_path: Path) -> None:
+    answers = replay(CLI, open=[Answer(exit_code=3), Answer()])
+    async with app_of(answers, tmp_path).run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: CLI.title in lines(pilot)[-1])
+        await pilot.press("down", "enter")
+        desk = cast("MlopsApp", pilot.app).desk
+        await until(pilot, lambda: pilot.app.current_mode == "setup" and not desk.setup.state.doing)
+        assert not desk.opened
+        await pilot.press("r")
+        await until(pilot, lambda: desk.opened)
+        assert answers.arguments_of("open")["flags"] == CLI.settings
+
+
+async def test_a_cloud_that_opens_after_another_was_chosen_does_not_count(tmp_path: Path) -> None:
+    answers = replay(CLI, open=[Answer(held=True), Answer(held=True)])
+    async with app_of(answers, tmp_path).run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "setup")
+        desk = cast("MlopsApp", pilot.app).desk
+        await until(pilot, lambda: len(answers._open) == 1)
+        first = answers._open.pop()[0]
+        await pilot.press("0")
+        await until(pilot, lambda: pilot.app.current_mode == "opening")
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: len(answers._open) == 1)
+        first.end(0)
+        assert not desk.opened
+        assert "plan" not in [do for do, _ in answers.asked]
+        answers.finish("open")
+        await until(pilot, lambda: desk.opened)
+        assert [do for do, _ in answers.asked].count("plan") == 1
+
+
 async def test_escape_leaves(tmp_path: Path) -> None:
     app = app_of(replay(), tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
