@@ -12,7 +12,7 @@ from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.connection import Request
 from mlops_tui.tui.line import INTERRUPTED, Line, Notice
 from mlops_tui.tui.state.history import HistoryState
-from mlops_tui.tui.state.training import Sweep, TrainingState
+from mlops_tui.tui.state.training import ENDED, Sweep, TrainingState
 
 
 class TrainingDesk:
@@ -45,6 +45,7 @@ class TrainingDesk:
                 self.state.sweeps.remove(sweep)  # what is told now takes its place
                 break
         sweep = self._sweep(job_run=job_run, again=True)
+        sweep.over = any(run.id == job_run and run.state in ENDED for run in self.state.job_runs)
         return self._follow(sweep, "log", run=job_run, follow=True)
 
     def choose(self, sweep: Sweep) -> None:
@@ -126,8 +127,9 @@ class TrainingDesk:
 
         def ended(exit_code: int) -> None:
             sweep.end(exit_code, INTERRUPTED)
-            self._tell_end(sweep)
-            if sweep.job_run and not sweep.left:
+            if not sweep.over:
+                self._tell_end(sweep)
+            if sweep.job_run and not (sweep.left or sweep.over):
                 self.list_runs()
             self._line.changed("training")
 

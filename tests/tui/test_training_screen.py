@@ -136,12 +136,17 @@ async def test_runs_of_earlier_builds_stand_below_a_line(tmp_path: Path) -> None
         await scene.pilot.press(*["down"] * 3)
         line = scene.table.chosen
         assert line is None, "the line is no run"
-        await scene.pilot.press("down", "enter")
+        await scene.pilot.press("down")
+        await scene.until(lambda: "Press Enter to read the log" in scene.status)
+        await scene.pilot.press("enter")
         await scene.until(lambda: scene.app.desk.training.state.current is scene.app.desk.training.state.sweeps[-1])
         assert scene.replay.arguments_of("log")["run"] == "9", "its log is fetched from the cloud"
         await scene.until(lambda: scene.table.row_count == 3 and scene.table.chosen)
         assert scene.table.chosen is not None
         assert scene.table.chosen.name == NAMES[2], "the cursor went with it"
+        scene.replay.finish("log", 0, ended_well("6"))
+        await scene.until(lambda: "Best" in scene.status)
+        assert "Training has ended" not in scene.said, "that is no news"
 
 
 async def test_earlier_builds_can_be_looked_at_before_anything_is_launched(tmp_path: Path) -> None:

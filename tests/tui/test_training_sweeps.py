@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from mlops_tui.events import JobRun, JobRunsFound, Problem, RunStatus
+from mlops_tui.events import ErrorCard, JobRun, JobRunsFound, Problem, RunStatus, SettingsRead
 from mlops_tui.tui.dialogs.ending import EndingDialog
 from mlops_tui.tui.dialogs.launching import LaunchDialog
 from tests.tui.replay import Answer, recorded
@@ -147,3 +147,35 @@ async def test_several_sweeps_take_turns_and_the_newest_comes_first(tmp_path: Pa
         await scene.until(lambda: scene.table.row_count == 3)
         await scene.pilot.click("#later-sweep")
         await scene.until(lambda: scene.bar.startswith("2 of 2"))
+
+
+async def test_a_run_that_cannot_be_ended_yet_is_told_and_nothing_else_changes(tmp_path: Path) -> None:
+    refused = Answer([Problem(error=ErrorCard("It has not begun.", "Wait until it begins."))], exit_code=2)
+    async with training(tmp_path, begun(state="pending"), end_run=[refused]) as scene:
+        await scene.launch()
+        assert "3 runs waiting for the cluster" in scene.status
+        await scene.pilot.press("c")
+        await scene.say_yes()
+        await scene.until(lambda: "Not cancelled: It has not begun." in scene.said)
+        assert scene.pane == "log"
+
+
+async def test_the_form_shows_the_runs_that_the_project_names(tmp_path: Path) -> None:
+    read = SettingsRead(file="mlops.toml", values=(), runs=({"alpha": 0.7, "l1_ratio": 0.2},))
+    async with training(tmp_path, open=[Answer([read])]) as scene:
+        await scene.pilot.press("n")
+        await scene.until(lambda: isinstance(scene.app.screen, LaunchDialog))
+        preview = scene.app.screen.query_one(".preview Static", Static)
+        await scene.until(lambda: "alpha=0.7,l1_ratio=0.2" in str(preview.render()))
+
+
+async def test_another_theme_recolours_the_table_and_keeps_the_cursor(tmp_path: Path) -> None:
+    async with training(tmp_path) as scene:
+        await scene.launch()
+        scene.replay.finish("train", 1, one_failed())
+        await scene.until(lambda: "Best" in scene.status)
+        await scene.pilot.press("down")
+        before = scene.table.get_row_at(0)[0].style
+        scene.app.theme = "paper"
+        await scene.until(lambda: scene.table.get_row_at(0)[0].style != before)
+        assert scene.table.cursor_row == 1

@@ -220,6 +220,8 @@ class TrainingScreen(SweepActions):
         text, colour = status_text(sweep, time.monotonic()) if sweep else ("", "")
         if sweep and sweep.ended and not sweep.job_run and not self.desk.setup.state.ready:
             text = f"{text} Setup comes first: press 1."
+        if self.table.chosen_is_earlier:
+            text, colour = "Press Enter to read the log of this run's build from the workspace.", "text-muted"
         status.update(text)
         status.set_classes(f"-{colour}" if colour else "")
 

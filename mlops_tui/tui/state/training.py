@@ -63,6 +63,7 @@ class Sweep:
     folder: Path  # of its log files, see `spool.log_file`
     asked: int = 0  # runs it was launched with; 0 where that is the project's affair
     again: bool = False  # not launched here: found in the cloud
+    over: bool = False  # it had ended before anybody here looked: its end is no news
     since: float = field(default_factory=time.monotonic)
     seconds: float | None = None  # from `since` to the end
     request_id: str = ""  # of the request that follows it; empty where nobody does

@@ -155,7 +155,7 @@ class RunsTable(DataTable[Text]):
     def _style(self, key: str, cell: RunCell) -> str:
         colour = self.app.theme_variables.get(cell.colour, "") if cell.colour else ""
         words = [colour] if colour.startswith("#") else []
-        if key == LINE or key.startswith("earlier "):
+        if key == LINE:
             words.append("dim")
         elif (row := self._rows.get(key)) is not None and row.best:
             words.append("bold")
