@@ -60,7 +60,7 @@ def answers(text: str = "", hold_training: bool = False) -> Replay:
             "train": [Answer(told("train"), held=hold_training), Answer([*told("train"), Problem(error=failure)], 1)],
             "log": [Answer(told("train"))],
             "runs": [Answer(told("runs"))],
-            "show": [Answer(told("show")), Answer([Problem(error=failure)], 1)],
+            "show": [Answer(told("described")), Answer([Problem(error=failure)], 1)],
             "choices": [Answer(told("choices")), Answer([Problem(error=failure)], 1)],
             "save_settings": [Answer([Problem(error=failure)], 2)],
             "end_run": [Answer(), Answer([Problem(error=failure)], 1)],
