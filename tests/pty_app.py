@@ -136,6 +136,18 @@ class PtyApp(Emulator):
             self.feed(chunk)
         return self.exit_code
 
+    def close_terminal(self) -> None:
+        """As closing the window does; its exit code is there afterwards."""
+        os.close(self._terminal)
+        self._terminal = os.open(os.devnull, os.O_RDWR)
+        deadline = time.perf_counter() + 20
+        while self.exit_code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+            assert time.perf_counter() < deadline, "it has not ended with its terminal"
+            time.sleep(0.02)
+
     def kill(self) -> None:
         """As `kill -9` does."""
         os.kill(self.pid, signal.SIGKILL)

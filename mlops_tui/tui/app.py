@@ -6,22 +6,22 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
 from textual.signal import Signal
 
 from mlops_tui import folders
 from mlops_tui.errors import MlopsError
 from mlops_tui.tui import remembered
-from mlops_tui.tui.plain import plain, plain_lines
+from mlops_tui.tui.modes import MODES, SECTIONS
 from mlops_tui.tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -33,33 +33,9 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
 WEB_FOCUS_SECONDS = 0.3
-SECTIONS = ("setup", "training", "history")
+END_SECONDS = 3.0  # between being told to end and ending, at most
 LONGEST_TOAST = 400  # characters
 SIGN_IN = "Sign in"  # the title of the notices that say what signing in takes
-
-
-def _opening() -> Screen[Any]:
-    from mlops_tui.tui.screens.opening import OpeningScreen
-
-    return OpeningScreen()
-
-
-def _setup() -> Screen[Any]:
-    from mlops_tui.tui.screens.setup import SetupScreen
-
-    return SetupScreen()
-
-
-def _training() -> Screen[Any]:
-    from mlops_tui.tui.screens.training import TrainingScreen
-
-    return TrainingScreen()
-
-
-def _history() -> Screen[Any]:
-    from mlops_tui.tui.screens.history import HistoryScreen
-
-    return HistoryScreen()
 
 
 def _commands() -> type[Provider]:
@@ -76,12 +52,7 @@ class MlopsApp(App[str]):
 
     TITLE = "mlops-tui"
     CSS_PATH = "styles/app.tcss"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "opening": _opening,
-        "setup": _setup,
-        "training": _training,
-        "history": _history,
-    }
+    MODES = MODES
     DEFAULT_MODE = "opening"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]  # noqa: RUF012 (as Textual declares it)
@@ -137,11 +108,18 @@ class MlopsApp(App[str]):
         return self._desk
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
-        for end in (signal.SIGTERM, signal.SIGHUP):
-            # Textual's web driver and tests off the main thread have ways of their own.
-            if not self.is_headless and not self.is_web:
-                loop.add_signal_handler(end, self.exit)
+        # Textual's web driver, and tests, have ways of their own.
+        if not self.is_headless and not self.is_web:
+            loop = asyncio.get_running_loop()
+            for told in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(told, lambda *_: self._end_soon(loop))
+
+    def _end_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Told to end. Where the terminal has gone, whoever draws may wait for it for ever: that must not keep us."""
+        watch = threading.Timer(END_SECONDS, os._exit, (0,))
+        watch.daemon = True
+        watch.start()
+        loop.call_soon_threadsafe(self.exit)
 
     def on_ready(self) -> None:
         """The first frame has been shown: now what takes its time."""
@@ -277,6 +255,8 @@ class MlopsApp(App[str]):
         markup: bool = False,
     ) -> None:
         """A toast. Its text may come from outside: no markup, nothing that moves the cursor, and not a page of it."""
+        from mlops_tui.tui.plain import plain, plain_lines  # here: the first paint need not wait for it
+
         text = plain_lines(message)
         shown = text if len(text) <= LONGEST_TOAST else f"{text[:LONGEST_TOAST]}…"
         super().notify(shown, title=plain(title), severity=severity, timeout=timeout, markup=markup)

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from mlops_tui.tui.actions import actions_of
-from mlops_tui.tui.app import SECTIONS
+from mlops_tui.tui.modes import SECTIONS
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp

@@ -161,6 +161,14 @@ def test_being_told_to_end_is_as_leaving(end: signal.Signals, place: Home) -> No
     await_no_worker(place)
 
 
+def test_a_closed_window_is_as_leaving(place: Home) -> None:
+    with app(place) as shown:
+        shown.wait("Azure: sign in", 20)
+        shown.close_terminal()
+        assert shown.exit_code == 0
+    await_no_worker(place)
+
+
 def test_without_a_terminal_the_app_says_what_else_there_is(place: Home) -> None:
     ended = place.run("app")
     assert ended.code == 2

@@ -1,0 +1,42 @@
+"""The screens that stand side by side, each imported when it is first shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.screen import Screen
+
+SECTIONS = ("setup", "training", "history")
+
+
+def _opening() -> Screen[Any]:
+    from mlops_tui.tui.screens.opening import OpeningScreen
+
+    return OpeningScreen()
+
+
+def _setup() -> Screen[Any]:
+    from mlops_tui.tui.screens.setup import SetupScreen
+
+    return SetupScreen()
+
+
+def _training() -> Screen[Any]:
+    from mlops_tui.tui.screens.training import TrainingScreen
+
+    return TrainingScreen()
+
+
+def _history() -> Screen[Any]:
+    from mlops_tui.tui.screens.history import HistoryScreen
+
+    return HistoryScreen()
+
+
+MODES: dict[str, str | Callable[[], Screen[Any]]] = {
+    "opening": _opening,
+    "setup": _setup,
+    "training": _training,
+    "history": _history,
+}
