@@ -195,6 +195,7 @@ class Identified(Event):
     what: str
     id: str
     url: str = ""
+    step: str = ""  # of setup that made or changed it, if one did
 
 
 @dataclass(frozen=True, kw_only=True)

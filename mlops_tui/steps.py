@@ -45,7 +45,7 @@ class Report:
         self.emit(LogLine(source=self.source, text=text, level=level))
 
     def identified(self, what: str, id: str, url: str = "") -> None:  # noqa: A002 (the field's name)
-        self.emit(Identified(what=what, id=id, url=url))
+        self.emit(Identified(what=what, id=id, url=url, step=self.source))
 
 
 class Step(Protocol):

@@ -175,6 +175,9 @@ def down(invocation: Invocation, yes: bool) -> None:
     running.run(invocation, operations.teardown)
 
 
+BEHIND_KEYS = 10  # niceness: what is imported and trained behind the app must not make its keys wait
+
+
 @click.command(hidden=True)
 @click.option("--file", "-f", "project_file", type=click.Path(dir_okay=False), default=None)
 def worker(project_file: str | None) -> None:
@@ -185,6 +188,7 @@ def worker(project_file: str | None) -> None:
     from mlops_tui.worker import Worker
     from mlops_tui.worker_service import Surroundings
 
+    os.nice(BEHIND_KEYS)
     out, sys.stdout = sys.stdout, sys.stderr  # nothing but messages may reach the pipe
     for stream in (sys.stdin, out):
         running.speak(stream, "utf-8")  # as JSON is, whatever the locale

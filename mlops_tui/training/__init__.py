@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import GateMissedError, RunFailedError, UsageError
-from mlops_tui.events import LogLine, RunResult, RunsCompared
+from mlops_tui.events import Identified, LogLine, RunResult, RunsCompared, RunStatus
 from mlops_tui.steps import Emit
 from mlops_tui.training.description import describe
 from mlops_tui.training.history import list_job_runs, list_runs
@@ -48,6 +48,7 @@ def train(
 def read_log(session: Session, run: str, emit: Emit, follow: bool) -> RunsCompared | None:
     """The logs of a job run's runs: as far as they are, or with `follow` until the end, as `train` does."""
     launched = relaunched(session, _number(run))
+    emit(Identified(what="build", id=launched.build.number))
     if follow:
         return _follow(session, launched, emit)
     files = _databricks(session).files
@@ -96,21 +97,26 @@ def _iteration(session: Session, run_id: int, name: str) -> RunInfo:
 
 def _follow(session: Session, launched: Launched, emit: Emit) -> RunsCompared:
     databricks = _databricks(session)
-    seen = Follower(session, databricks, launched, emit).follow()
+    follower = Follower(session, databricks, launched, emit)
+    seen = follower.follow()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="results") as pool:
         names = list(launched.runs)
-        results = pool.map(lambda name: _outcome(session, launched, name, seen.get(name)), names)
+        results = pool.map(lambda name: _outcome(session, launched, name, seen.get(name), follower.status), names)
         compared = compare(launched.build.number, results, session.project.training)
     emit(compared)
     _judge(compared, launched, seen)
     return compared
 
 
-def _outcome(session: Session, launched: Launched, name: str, run: RunInfo | None) -> RunResult:
-    """What became of one run: its state from the job, its metrics from the tracked run that it named at its end."""
+def _outcome(session: Session, launched: Launched, name: str, run: RunInfo | None, job: RunStatus) -> RunResult:
+    """What became of one run: its state from the job, its metrics from the tracked run that it named at its end.
+
+    One that never began shares the end of its job run: canceled, where that was; else it failed.
+    """
     parameters: dict[str, float | str] = dict(launched.runs[name])
     if run is None:
-        return RunResult(name, parameters, "failed", build=launched.build.number, source=launched.build.source)
+        never: RunStatus = "canceled" if job == "canceled" else "failed"
+        return RunResult(name, parameters, never, build=launched.build.number, source=launched.build.source)
     metrics: dict[str, float] = {}
     tracked_id = ""
     databricks = _databricks(session)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import JobRun, RunResult, RunStatus
+from mlops_tui.training.selection import compare
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks_experiments import TrackedRun
@@ -23,13 +25,23 @@ TRACKED: dict[str, RunStatus] = {
 
 
 def list_runs(session: Session, build: str = "", limit: int = 50) -> tuple[RunResult, ...]:
-    """Tracked runs of the project's experiment, newest first."""
+    """Tracked runs of the project's experiment, newest first; the best of each build is marked."""
     rule = session.project.training
     tags = {"build_number": build} if build else {}
     databricks = session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
-    return tuple(
-        as_result(run, rule, databricks.host) for run in databricks.experiments.runs(rule.experiment, tags, limit)
-    )
+    tracked = databricks.experiments.runs(rule.experiment, tags, limit)
+    results = [as_result(run, rule, databricks.host) for run in tracked]
+    best = _best_of_builds(results, rule)
+    return tuple(replace(result, best=result.run_id in best) for result in results)
+
+
+def _best_of_builds(results: list[RunResult], rule: Training) -> set[str]:
+    """Ids of the tracked runs; those that belong to no build compete with nobody."""
+    builds: dict[str, list[RunResult]] = {}
+    for result in results:
+        builds.setdefault(result.build, []).append(result)
+    compared = [compare(build, runs, rule) for build, runs in builds.items() if build]
+    return {result.run_id for one in compared for result in one.results if result.best}
 
 
 def list_job_runs(session: Session, job_id: int, limit: int = 20) -> tuple[JobRun, ...]:

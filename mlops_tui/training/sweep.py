@@ -90,6 +90,7 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     for other in others:
         if other.run_id != run_id:  # ours may be one that an interrupted command has begun
             emit(LogLine(source="train", text=f"job run {other.run_id} of this project is under way, too: {other.url}"))
+    emit(Identified(what="build", id=build.number))
     emit(Identified(what="job run", id=str(run_id), url=run.url))
     return Launched(run_id, run.url, build, by_name, f"{training.log_folder.rstrip('/')}/{run_id}")
 

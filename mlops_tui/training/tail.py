@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_tui.errors import ForbiddenError, Interrupted, MlopsError, ThrottledError, UnreachableError
-from mlops_tui.events import LogLine, MetricsRead, RunState
+from mlops_tui.events import LogLine, MetricsRead, RunState, RunStatus
 from mlops_tui.steps import Emit
 from mlops_tui.training.segments import Segments
 
@@ -42,10 +42,15 @@ class Follower:
         self._seen: dict[str, RunInfo] = {}
         self._ending: dict[str, int] = {}  # runs whose end is not told yet, and for how many rounds
         self._metrics: dict[str, dict[str, float]] = {}
-        self._job: RunInfo | None = None
+        self._job: RunInfo | None = None  # as it was seen last
         self._metrics_due = self._cluster_due = 0.0
         self._cluster_since = int((time.time() - CLUSTER_BEFORE) * 1000)
         self._lost_since: float | None = None
+
+    @property
+    def status(self) -> RunStatus:
+        """Of the job run as a whole."""
+        return self._job.status if self._job else "pending"
 
     def follow(self) -> dict[str, RunInfo]:
         """Until the job run has ended: each run's last state, by name; runs that never began are not in it.

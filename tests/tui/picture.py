@@ -37,7 +37,7 @@ def picture(app: App[Any]) -> str:
 def _strips(app: App[Any]) -> list[list[Segment]]:
     """As Textual's own export of a screenshot takes them: dialogs with what is behind them."""
     console = Console(width=app.size.width, height=app.size.height, file=io.StringIO(), color_system="truecolor")
-    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     lines = console.render_lines(update, pad=False)
     return [[segment for segment in line if not segment.control] for line in lines]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mlops_tui.events import ErrorCard, Event, Problem, RunDescribed, RunResult, RunsListed
-from mlops_tui.tui.state.gate import gate_of
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,9 @@ def _builds(results: tuple[RunResult, ...], gate: str) -> tuple[BuildRow, ...]:
     by_number: dict[str, list[RunResult]] = {}
     for result in results:
         by_number.setdefault(result.build, []).append(result)
-    return tuple(_build(number, _best_marked(runs, gate)) for number, runs in by_number.items())
+    return tuple(_build(number, tuple(runs)) for number, runs in by_number.items())
 
 
 def _build(number: str, runs: tuple[RunResult, ...]) -> BuildRow:
     started = [run.started for run in runs if run.started is not None]
     return BuildRow(number, runs[0].source, min(started, default=None), runs)
-
-
-def _best_marked(runs: list[RunResult], gate: str) -> tuple[RunResult, ...]:
-    """A listing goes over many builds and marks no best ones: here it is done by the gate's metric."""
-    known = gate_of(gate)
-    if known is None or any(run.best for run in runs):
-        return tuple(runs)
-    best = known.best(run.metrics[known.metric] for run in runs if known.metric in run.metrics)
-    first = next((run for run in runs if best is not None and run.metrics.get(known.metric) == best), None)
-    return tuple(replace(run, best=True) if run is first else run for run in runs)

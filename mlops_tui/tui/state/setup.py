@@ -41,6 +41,7 @@ class StepRow:
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     logged: int = 0  # lines ever; `log` keeps the last ones
     error: ErrorCard | None = None
+    made: dict[str, Identified] = field(default_factory=dict)  # by id: what it has made or changed in this sitting
 
     @property
     def pending(self) -> tuple[Change, ...]:
@@ -66,7 +67,6 @@ class SetupState:
         self.plan_id = ""  # the request that holds the plan on show; empty where there is none to apply
         self.pending: int | None = None  # changes to make; None before anybody has looked
         self.kept = 0
-        self.identified: list[Identified] = []
         self.general: deque[LogLine] = deque(maxlen=MOST_LINES)  # lines of no step: the practice cloud starting
         self.problem: ErrorCard | None = None  # of the request as a whole
 
@@ -122,8 +122,8 @@ class SetupState:
                     self.general.append(event)
                 else:
                     row.add(event)
-            case Identified():
-                self.identified.append(event)
+            case Identified() if event.step in self.steps:
+                self.steps[event.step].made[event.id] = event
             case Problem():
                 self._problem(event)
 

@@ -119,6 +119,8 @@ class Sweep:
         match event:
             case Identified(what="job run"):
                 self.job_run, self.url = event.id, event.url
+            case Identified(what="build"):
+                self.build = event.id
             case RunState():
                 self._run_state(event)
             case MetricsRead():
