@@ -36,11 +36,11 @@ def list_runs(session: Session, build: str = "", limit: int = 50) -> tuple[RunRe
 
 
 def _best_of_builds(results: list[RunResult], rule: Training) -> set[str]:
-    """Ids of the tracked runs; those that belong to no build compete with nobody."""
+    """Ids of the tracked runs; those without a build number count as one build."""
     builds: dict[str, list[RunResult]] = {}
     for result in results:
         builds.setdefault(result.build, []).append(result)
-    compared = [compare(build, runs, rule) for build, runs in builds.items() if build]
+    compared = [compare(build, runs, rule) for build, runs in builds.items()]
     return {result.run_id for one in compared for result in one.results if result.best}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -179,7 +180,7 @@ async def test_hostile_names_are_shown_as_text(tmp_path: Path, text: str, size: 
 async def test_runs_of_one_name_and_without_a_build_are_told_apart(tmp_path: Path) -> None:
     """Started by hand, again and again; one has been tracked without any number in it."""
     odd = result(3, "", metrics={"rmse": float("nan")}, passed=None, started=None)
-    runs = [result(1, "", name="try"), result(2, "", name="try"), odd, result(4, "", started=1e300)]
+    runs = [replace(result(1, "", name="try"), best=True), result(2, "", name="try"), odd, result(4, "", started=1e300)]
     async with history(answers([Answer(listed(runs))]), tmp_path, AT_80X24) as pilot:
         await reads(pilot, "(no number)", "0.7100")
         await pilot.press("enter")
@@ -199,17 +200,6 @@ async def test_a_thousand_runs_in_three_hundred_builds_stay_quick(tmp_path: Path
         await pilot.press(*["down"] * 10)
         assert time.process_time() - began < 2
         await reads(pilot, "Build build-010")
-
-
-def test_the_best_run_is_the_one_that_the_gate_would_choose() -> None:
-    """A listing marks none."""
-    for gate, best in (("rmse < 0.8", "alpha=0.1"), ("r2 > 0.1", "alpha=0.2"), ("something else", None)):
-        state = HistoryState()
-        runs = [result(1, "7"), result(2, "7", metrics={"rmse": 0.9, "r2": 0.4}), result(3, "7", metrics={})]
-        for event in listed(runs, gate):
-            state.fold(event)
-        chosen = state.builds[0].best
-        assert (chosen.name if chosen else None) == best
 
 
 def test_a_filter_finds_builds_by_every_word() -> None:

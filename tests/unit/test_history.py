@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_tui import training
+from mlops_tui.clouds.databricks_experiments import TrackedRun
 from mlops_tui.clouds.databricks_runs import RunInfo
 from mlops_tui.errors import UsageError
 from mlops_tui.events import Event, JobRun, LogLine, RunStatus
@@ -72,6 +73,21 @@ def test_a_sweep_is_listed_with_its_build_and_the_names_of_its_runs() -> None:
 def test_what_was_started_with_other_parameters_is_listed_without_names(given: str) -> None:
     (found,) = training.list_job_runs(session_on(FakeRuns({}, parameters=(("runs", given),))), 3)
     assert (found.id, found.build, found.runs) == ("17", "", ())
+
+
+def test_the_best_of_each_build_is_marked_as_the_gate_would_choose() -> None:
+    def tracked(run_id: str, build: str, rmse: float | None, status: str = "FINISHED") -> TrackedRun:
+        metrics = {} if rmse is None else {"rmse": rmse}
+        tags = {"build_number": build} if build else {}
+        return TrackedRun(run_id, "1", run_id, status, {}, metrics, tags, 1.0, 2.0)
+
+    of_seven = [tracked("a", "7", 0.79), tracked("b", "7", 0.71), tracked("c", "7", 0.1, "FAILED")]
+    others = [tracked("d", "8", 0.9), tracked("e", "", 0.75), tracked("f", "", 0.74), tracked("g", "9", None)]
+    session = session_on(FakeRuns({}))
+    clients: Any = session.clients
+    workspace = SimpleNamespace(host="https://adb", experiments=SimpleNamespace(runs=lambda *_: [*of_seven, *others]))
+    clients.databricks = lambda _: workspace
+    assert [run.run_id for run in training.list_runs(session) if run.best] == ["b", "d", "f"]
 
 
 def test_one_run_is_ended_by_its_own_number() -> None:
