@@ -181,17 +181,12 @@ def test_settings_that_cannot_be_used_are_shown_with_their_problem(pipe: Pipe) -
 
 
 def test_what_signing_in_takes_is_spent_once(pipe: Pipe, settled: Home) -> None:
-    """A second request finds the SDKs imported, the token fetched and the connections open."""
-
-    def seconds(request_id: str) -> float:
-        began = time.monotonic()
-        pipe.ask(request_id, "runs")
-        assert pipe.until_end_of(request_id)[1] == 0
-        return time.monotonic() - began
+    """A second request finds the token fetched and the clients made."""
 
     before = settled.last_request()
-    first, second = seconds("1"), seconds("2")
-    assert second < first / 2, (first, second)
+    for request_id in ("1", "2"):
+        pipe.ask(request_id, "runs")
+        assert pipe.until_end_of(request_id)[1] == 0
     lines = settled.ask("GET", f"/_sandbox/requests?since={before}")["requests"]
     tokens = [line["path"] for line in lines if line["path"].endswith("/oauth2/v2.0/token")]
     assert len(tokens) == 2, "one for Azure, one for the workspace, and none twice"

@@ -165,15 +165,13 @@ async def test_bytes_that_are_no_text_do_not_end_the_reading(tmp_path: Path) -> 
     connection.close()
 
 
-async def test_a_thousand_events_come_in_order_and_quickly(tmp_path: Path) -> None:
+async def test_a_thousand_events_come_in_order(tmp_path: Path) -> None:
     connection = worker(tmp_path, 'for number in range(1000): tell(asked["id"], str(number))', ANSWER)
     warm, _ = send(connection)
     await ended(warm)
-    started = time.monotonic()
     request, told = send(connection)
     await ended(request)
     assert told.texts == [str(number) for number in range(1000)]
-    assert time.monotonic() - started < 5
     connection.close()
 
 
@@ -198,9 +196,8 @@ async def test_closing_leaves_the_worker_to_finish_the_write_in_hand(tmp_path: P
         while not told.texts:
             await asyncio.sleep(0.01)
     pid = pid_of(connection)
-    started = time.monotonic()
     connection.close()
-    assert time.monotonic() - started < 0.5  # nobody waits for it
+    assert not written.exists(), "the app waited for it"
     await gone(pid)
     assert written.read_text() == "whole"
     assert request.exit_code is None  # nobody is told any more

@@ -228,11 +228,8 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_once(tmp_path: Path, warnin
         Spool(tmp_path / "file" / "logs", warnings.append)
 
 
-def test_a_hundred_thousand_lines_take_no_more_than_seconds(open_spool: Spool, folder: Path) -> None:
-    """It takes 0.6 s where nothing else runs; the bound leaves room for a busy machine."""
-    began = time.process_time()
+def test_of_a_hundred_thousand_lines_none_is_lost(open_spool: Spool, folder: Path) -> None:
     for number in range(100_000):
         open_spool.write(said(f"2026-11-22 05:14:00 INFO epoch {number} loss={number / 7:.4f}"))
     open_spool.close()
-    assert time.process_time() - began < 4
     assert len(lines_of(folder)) == 100_000
