@@ -8,8 +8,10 @@ The first letter is the level: i, w or e (info, warning, error). Files are UTF-8
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +23,7 @@ from mlops_tui.redaction import redact
 LEVELS = {"info": "i", "warning": "w", "error": "e"}
 MARK = 2  # characters before the text: the level's letter and a blank
 FLUSH_SECONDS = 0.05
+KEPT = 30  # spools; the cloud has the logs of all runs
 MOST_WAITING = 20_000  # lines; then whoever brings one more writes them all, so that the memory does not grow
 NO_RUNS = ("train", "cluster", "journal")  # sources that are no runs
 
@@ -58,6 +61,16 @@ def plain(text: str) -> str:
     """One line, without what would move a terminal's cursor or hide something; tabs stay."""
     text = _ESCAPE.sub("", text)
     return text if text.isprintable() else _CONTROL.sub("", _LINE_END.sub(" ", text))
+
+
+def prune(place: Path, keep: int = KEPT) -> None:
+    """Of the folders of spools at `place`, leave the ones written to last. What is no spool is not touched."""
+    ages = {}
+    for folder in place.iterdir() if place.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # no spool, or another app has pruned it just now
+            ages[folder] = log_file(folder).stat().st_mtime
+    for folder in sorted(ages, key=lambda each: ages[each])[: -keep or None]:
+        shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now can be next time
 
 
 class Spool:

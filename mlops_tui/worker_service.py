@@ -16,7 +16,7 @@ from mlops_tui.errors import Interrupted, UsageError
 from mlops_tui.events import Event, LogLine
 from mlops_tui.opening import Options, Practice, open_session
 from mlops_tui.session import Prompt, Session, SharedClients
-from mlops_tui.spool import Spool
+from mlops_tui.spool import Spool, prune
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class Service:
 def _into_spool(call: Call, kept: contextlib.ExitStack) -> Emit:
     """Log lines go into files, where there can be any number of them; the rest through the pipe."""
     folder = Path(call.text("logs"))
+    prune(folder.parent)
     try:
         spool = Spool(folder, lambda text: call.show(LogLine(source="logs", text=text, level="warning")))
     except OSError as error:

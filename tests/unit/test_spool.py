@@ -13,7 +13,7 @@ import pytest
 
 from mlops_tui import redaction, spool
 from mlops_tui.events import Level, LogLine
-from mlops_tui.spool import Spool, log_file
+from mlops_tui.spool import Spool, log_file, prune
 
 RUN = "alpha=0.5,l1_ratio=0.5"
 
@@ -233,3 +233,15 @@ def test_of_a_hundred_thousand_lines_none_is_lost(open_spool: Spool, folder: Pat
         open_spool.write(said(f"2026-11-22 05:14:00 INFO epoch {number} loss={number / 7:.4f}"))
     open_spool.close()
     assert len(lines_of(folder)) == 100_000
+
+
+def test_old_spools_go_and_nothing_else_does(tmp_path: Path) -> None:
+    place = tmp_path / "logs"
+    for number in range(5):
+        Spool(place / f"{number}", lambda _: None).close()
+        os.utime(log_file(place / f"{number}"), (number, number))
+    (place / "photos").mkdir()
+    (place / "photos" / "all.txt").write_text("not a log")
+    prune(place, keep=2)
+    assert sorted(path.name for path in place.iterdir()) == ["3", "4", "photos"]
+    prune(tmp_path / "nowhere")
