@@ -67,7 +67,7 @@ def prune(place: Path, keep: int = KEPT) -> None:
     """Of the folders of spools at `place`, leave the ones written to last. What is no spool is not touched."""
     ages = {}
     for folder in place.iterdir() if place.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # no spool, or another app has pruned it just now
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # no spool, or pruned by another just now
             ages[folder] = log_file(folder).stat().st_mtime
     for folder in sorted(ages, key=lambda each: ages[each])[: -keep or None]:
         shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now can be next time
