@@ -7,9 +7,10 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import CloudError, ConflictError, PlanChangedError, UsageError
+from mlops_tui.errors import CloudError, PlanChangedError, UsageError
 from mlops_tui.events import Action, Change
 from mlops_tui.setup import marks
+from mlops_tui.setup.namesakes import choose, remove_ours
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
@@ -121,14 +122,7 @@ class Cluster:
             report.log("there is no workspace, so no cluster either")
             return
         found = clusters.named(project.cluster.name)
-        for cluster in found:
-            if marks.is_ours(cluster.tags, project):
-                clusters.delete(cluster.id)
-                report.log(f"deleted the cluster {cluster.name} ({cluster.id})")
-            else:
-                report.log(f"kept the cluster {cluster.name} ({cluster.id}): it was made by somebody else")
-        if not found:
-            report.log(f"there is no cluster {project.cluster.name}")
+        remove_ours(found, project, _what(project), lambda cluster: clusters.delete(cluster.id), report)
         session.forget("cluster_id")
 
     def by_hand(self, project: Project) -> str:
@@ -178,16 +172,8 @@ def _packages(project: Project) -> tuple[str, ...]:
 
 def _choose(found: list[Found], project: Project) -> tuple[Found | None, list[Found]]:
     """The one to use, and those of ours that are one too many. Raises ConflictError where only a person can choose."""
-    ours = [cluster for cluster in found if marks.is_ours(cluster.tags, project)]
-    if ours:
-        return ours[0], ours[1:]
-    if len(found) > 1:
-        ids = ", ".join(cluster.id for cluster in found)
-        raise ConflictError(
-            f"{len(found)} clusters are named {project.cluster.name}, and none was made by this program: {ids}.",
-            hint="Rename or delete all but one, or give ours another name (databricks.cluster.name).",
-        )
-    return (found[0] if found else None), []
+    hint = "Rename or delete all but one, or give ours another name (databricks.cluster.name)."
+    return choose(found, project, f"clusters are named {project.cluster.name}", hint)
 
 
 def _spec(project: Project, adopted: Found | None) -> Spec:

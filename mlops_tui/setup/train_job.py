@@ -6,9 +6,9 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import ConflictError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks
+from mlops_tui.setup.namesakes import choose, remove_ours
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding, NotYetKnown
 
@@ -84,14 +84,7 @@ class TrainJob:
             report.log("there is no workspace, so no job either")
             return
         found = jobs.named(_job_name(project))
-        for job in found:
-            if marks.is_ours(job.tags, project):
-                jobs.delete(job.id)
-                report.log(f"deleted the job {_job_name(project)} ({job.id})")
-            else:
-                report.log(f"kept the job {_job_name(project)} ({job.id}): it was made by somebody else")
-        if not found:
-            report.log(f"there is no job {_job_name(project)}")
+        remove_ours(found, project, _what(project), lambda job: jobs.delete(job.id), report)
         session.forget("train_job_id")
 
     def by_hand(self, project: Project) -> str:
@@ -132,16 +125,8 @@ def _what(project: Project) -> str:
 
 def _choose(found: list[Job], project: Project) -> tuple[Job | None, list[Job]]:
     """The one to use, and those of ours that are one too many. Raises ConflictError where only a person can choose."""
-    ours = [job for job in found if marks.is_ours(job.tags, project)]
-    if ours:
-        return ours[0], ours[1:]
-    if len(found) > 1:
-        ids = ", ".join(str(job.id) for job in found)
-        raise ConflictError(
-            f"{len(found)} jobs are named {_job_name(project)}, and none was made by this program: {ids}.",
-            hint="Rename or delete all but one, or choose another databricks.job_prefix.",
-        )
-    return (found[0] if found else None), []
+    hint = "Rename or delete all but one, or choose another databricks.job_prefix."
+    return choose(found, project, f"jobs are named {_job_name(project)}", hint)
 
 
 def _settings(project: Project, cluster_id: str) -> Settings:
