@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ from mlops_tui.tui.modes import MODES, SECTIONS
 from mlops_tui.tui.themes import THEMES
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from mlops_tui.tui.connection import Connection
     from mlops_tui.tui.desk import Desk
     from mlops_tui.tui.dialogs.leaving import Answer
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
 WEB_FOCUS_SECONDS = 0.3
 END_SECONDS = 3.0  # between being told to end and ending, at most
+BUILD_SECONDS = 1.5  # that ending waits for a screen which is just being built, at most
 LONGEST_TOAST = 400  # characters
 SIGN_IN = "Sign in"  # the title of the notices that say what signing in takes
 
@@ -78,6 +82,7 @@ class MlopsApp(App[str]):
         self.changes: Signal[Topic] = Signal(self, "changes")  # published when a state has changed
         self.remembered = remembered.load(environment)
         self.painted = False
+        self._ending = 0.0  # time.monotonic() when it was asked to end
         self._connect = connect
         self._file = file
         self._desk: Desk | None = None
@@ -137,6 +142,15 @@ class MlopsApp(App[str]):
     def on_unmount(self) -> None:
         if self._desk is not None:
             self._desk.close()
+
+    def exit(self, result: str | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Once the screen has been built: Textual mounts nothing after this, and what is half there would break."""
+        self._ending = self._ending or time.monotonic()
+        built = all(node.is_mounted for screen in self.screen_stack for node in (screen, *screen.query()))
+        if built or time.monotonic() - self._ending > BUILD_SECONDS:
+            super().exit(result, return_code, message)
+        else:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.exit, result, return_code, message)
 
     def open_cloud(self, chosen: Mapping[str, str]) -> None:
         """Work there: on to its setup. A choice made by hand is there again next time."""
@@ -233,7 +247,7 @@ class MlopsApp(App[str]):
 
     def _publish(self) -> None:
         topics, self._changed = self._changed, set()
-        for topic in topics:
+        for topic in () if self._ending else topics:  # what ends shows nothing more, and builds nothing
             self.changes.publish(topic)
 
     def _tell(self, notice: Notice) -> None:

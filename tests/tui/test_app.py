@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,9 @@ class Story:
     def __init__(self, home: Path, answers: Replay) -> None:
         self.answers = answers
         self.app = MlopsApp(connect=lambda: answers, environment={"MLOPS_TUI_HOME": str(home)})
+
+    def has_ended(self) -> bool:
+        return self.app._exit
 
     async def practise(self, pilot: Pilot[Any], *, training: bool = False) -> None:
         await pilot.press("enter")
@@ -127,6 +131,22 @@ async def test_ctrl_c_twice_leaves_and_cancels_nothing(story: Story) -> None:
         await until(pilot, lambda: story.app._exit)
     assert "Job run 17" in str(story.app.return_value)
     assert [do for do, _ in story.answers.asked if do == "end_run"] == []
+
+
+@pytest.mark.parametrize("section", ["setup", "training", "history"])
+async def test_ending_while_a_section_is_being_built_breaks_nothing(section: str, tmp_path: Path) -> None:
+    for milliseconds in (0, 16, 48):
+        story = Story(tmp_path, replay())
+        async with story.app.run_test(size=(80, 24), notifications=True) as pilot:
+            if section == "setup":
+                story.app.open_cloud({"cloud": "sandbox"})
+            else:
+                await story.practise(pilot)
+                story.app.show_section(section)
+            await asyncio.sleep(milliseconds / 1000)
+            story.app.exit()
+            await until(pilot, story.has_ended)
+        assert story.app.return_code == 0
 
 
 async def test_cancelling_waits_until_the_cloud_has_acknowledged(story: Story) -> None:

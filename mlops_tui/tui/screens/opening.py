@@ -86,6 +86,7 @@ What you chose last time is marked and preselected.
             from textual.widgets import Footer
 
             self.mount(Footer(show_command_palette=True))
+            self.call_after_refresh(self.refresh_bindings)  # which is what a footer waits for
         cast("MlopsApp", self.app).desk.find_sign_ins()
         self._describe_project()
 
