@@ -90,7 +90,7 @@ def _progress(sweep: Sweep, now: float) -> str:
 def _sign(sweep: Sweep) -> str:
     if sweep.running:
         return RUN_SIGNS["running"]
-    if sweep.left:
+    if sweep.left or _outcome(sweep) == "gate missed":
         return WARNING
     return RUN_SIGNS["succeeded" if sweep.exit_code == ENDED_WELL else "failed"]
 

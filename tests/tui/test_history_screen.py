@@ -46,6 +46,17 @@ async def test_builds_are_listed_with_their_outcome_newest_first(tmp_path: Path)
         assert "2026-" in lines[1]
 
 
+@pytest.mark.parametrize("size", [AT_80X24, AT_120X40, (160, 40)])
+async def test_numbers_that_were_made_up_stand_in_full_where_there_is_room(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with history(answers([Answer(listed([result(1, "local-20261122-063058-53eb")]))]), tmp_path, size) as pilot:
+        await reads(pilot, "1 build, 1 run")
+        table = pilot.app.screen.query_one(BuildsTable)
+        assert "local-20261122-063058-53eb" in [str(cell) for cell in table.get_row_at(0)]
+        assert table.virtual_size.width <= table.size.width
+
+
 async def test_enter_leads_to_the_runs_and_to_what_a_run_used_and_made_and_escape_back(tmp_path: Path) -> None:
     """At 80x24 one level at a time."""
     replay = answers()

@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
-from textual.widgets import ContentSwitcher, Static, TabbedContent
+from textual.widgets import ContentSwitcher, Static, Tab, TabbedContent
 
 from mlops_tui.events import ErrorCard, JobRun, JobRunsFound, LogLine, Problem, RunDescribed, RunsListed
 from mlops_tui.spool import log_file
 from mlops_tui.tui.state.order import Order
+from mlops_tui.tui.widgets.figure_view import FigureView
+from mlops_tui.tui.widgets.log_lines import LogLines
 from mlops_tui.tui.widgets.plots import PlotsPane
 from mlops_tui.tui.widgets.run_details import RunDetails
 from mlops_tui.tui.widgets.runs_table import RunsTable
@@ -264,3 +266,49 @@ async def test_plots_are_drawn_of_the_sweep_and_of_the_chosen_run(tmp_path: Path
         await scene.until(lambda: "show" in dict(scene.replay.asked))
         assert scene.replay.arguments_of("show")["run_id"] == f"run-7-{NAMES[1]}"
         await scene.until(lambda: "3" in str(words.render()))
+
+
+@pytest.mark.parametrize(("width", "build_is_there"), [(80, False), (100, True), (120, True)])
+async def test_a_build_number_stands_in_the_bar_where_it_has_room_and_is_never_cut(
+    tmp_path: Path, width: int, build_is_there: bool
+) -> None:
+    async with training(tmp_path, size=(width, 24), open=[Answer(recorded("open"))]) as scene:
+        await scene.launch()
+        scene.replay.finish("train", 0, ended_well())
+        await scene.until(lambda: "Best" in scene.status)
+        await scene.pilot.pause(0.1)
+        where = scene.screen.query_one("SectionBar .where", Static)
+        shown = str(where.render())
+        assert "practice cloud" in shown
+        assert ("build " in shown) is build_is_there
+        assert len(shown) <= where.content_size.width
+
+
+@SIZES
+async def test_what_a_pane_shows_takes_its_keys_at_once_and_escape_goes_back(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with training(tmp_path, size=size) as scene:
+        await scene.launch()
+        scene.replay.finish("train", 0, ended_well())
+        await scene.until(lambda: "Best" in scene.status)
+        await scene.pilot.press("right_square_bracket")
+        await scene.until(lambda: isinstance(scene.app.focused, FigureView))
+        plots = scene.screen.query_one(PlotsPane)
+        await scene.until(lambda: "Other metric" in scene.footer())
+        assert {"Next plot", "Other parameter", "Back to the runs"} <= set(scene.footer())
+        assert len(set(scene.footer())) <= 5  # and the palette
+        await scene.pilot.press("m")
+        assert plots.metric == "mae"
+        before = scene.table.chosen
+        await scene.pilot.press("down", "right")
+        assert plots.kind == "predicted"
+        await scene.until(lambda: scene.table.chosen not in (None, before))
+        await scene.pilot.press("escape")
+        assert scene.app.focused is scene.table
+        assert "Again, with changes" in scene.footer()
+        tab = next(tab for tab in scene.screen.query(Tab) if tab.label_text == "Run")
+        await scene.pilot.click(tab)
+        await scene.until(lambda: isinstance(scene.app.focused, RunDetails))
+        await scene.pilot.press("right_square_bracket")
+        await scene.until(lambda: isinstance(scene.app.focused, LogLines))

@@ -11,12 +11,23 @@ from textual.screen import Screen
 
 
 def with_focus_in(
-    bindings: Mapping[str, ActiveBinding], widget: DOMNode, keys: tuple[str, ...]
+    bindings: Mapping[str, ActiveBinding], widget: DOMNode, keys: tuple[str, ...], way_out: str = ""
 ) -> dict[str, ActiveBinding]:
-    """These keys of that widget and those of the app; all others work, too, but are not shown."""
-    return {key: _shown(active, active.node is widget, key in keys) for key, active in bindings.items()}
+    """These keys of that widget and those of the app; all others work, too, but are not shown.
+
+    `way_out` is the key that leads out of the widget; where there is one it has the place of Quit.
+    """
+    shown = {key: _shown(active, active.node is widget, key in keys) for key, active in bindings.items()}
+    if way_out in shown:
+        shown[way_out] = _as(shown[way_out], True)
+        shown |= {key: _as(active, False) for key, active in shown.items() if active.binding.action == "leave"}
+    return shown
 
 
 def _shown(active: ActiveBinding, own: bool, wanted: bool) -> ActiveBinding:
     show = active.binding.show and (wanted if own else not isinstance(active.node, Screen))
+    return _as(active, show)
+
+
+def _as(active: ActiveBinding, show: bool) -> ActiveBinding:
     return active._replace(binding=dataclasses.replace(active.binding, show=show))

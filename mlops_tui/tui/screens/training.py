@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
@@ -20,7 +21,6 @@ from mlops_tui.tui.screens.training_help import HELP
 from mlops_tui.tui.state.order import Order
 from mlops_tui.tui.state.training import RunRow, Sweep, parameters_of
 from mlops_tui.tui.sweep_words import earlier_text, order_text, status_text, table_title
-from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.no_runs_yet import NoRunsYet
 from mlops_tui.tui.widgets.run_columns import as_markdown
 from mlops_tui.tui.widgets.run_panes import RunPanes
@@ -28,7 +28,8 @@ from mlops_tui.tui.widgets.runs_table import RunsTable
 from mlops_tui.tui.widgets.sweep_bar import SweepBar
 
 TICK = 0.5  # seconds between two looks at the clock while something runs
-LOG_KEYS_SHOWN = ("slash", "f", "l")  # while the log has the focus the footer is its own
+# While a pane has the focus the footer is its own.
+KEYS_SHOWN: Mapping[str, tuple[str, ...]] = {"LogView": ("slash", "f", "l"), "PlotsPane": ("right", "m", "p")}
 
 
 class TrainingScreen(SweepActions):
@@ -53,6 +54,9 @@ class TrainingScreen(SweepActions):
         Binding("greater_than_sign", "sweep(1)", "Next sweep", show=False, key_display=">"),
         Binding("left_square_bracket", "pane(-1)", "Pane before", show=False, key_display="["),
         Binding("right_square_bracket", "pane(1)", "Next pane", show=False, key_display="]"),
+        Binding("escape", "table", "Back to the runs", show=False),
+        Binding("up", "step(-1)", "Plot the run before", show=False),
+        Binding("down", "step(1)", "Plot the next run", show=False),
         Binding("y", "copy", "Copy the table (Markdown)", show=False),
         Binding("u", "page", "Open the run's page in the browser", show=False),
     ]
@@ -66,10 +70,13 @@ class TrainingScreen(SweepActions):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """The footer has room for few: with the focus in the log, for the log's."""
+        """The footer has room for few: with the focus in a pane, for the pane's."""
         bindings = super().active_bindings
-        logs = [node for node in self.focused.ancestors_with_self if isinstance(node, LogView)] if self.focused else []
-        return with_focus_in(bindings, logs[0], LOG_KEYS_SHOWN) if logs else bindings
+        around = self.focused.ancestors_with_self if self.focused else []
+        if not any(isinstance(node, RunPanes) for node in around):
+            return bindings
+        pane = next((node for node in around if type(node).__name__ in KEYS_SHOWN), around[0])
+        return with_focus_in(bindings, pane, KEYS_SHOWN.get(type(pane).__name__, ()), way_out="escape")
 
     def body(self) -> ComposeResult:
         yield SweepBar()
@@ -115,6 +122,10 @@ class TrainingScreen(SweepActions):
                 return bool(sweep and sweep.left and sweep.job_run)
             case "sweep":
                 return len(self.state.sweeps) > 1
+            case "table":
+                return self.focused is not self.table and bool(self.table.row_count)
+            case "step":
+                return self.query_one(RunPanes).pane == "plots"
             case "sort" | "turn" | "copy" | "all_logs":
                 return bool(self.table.shown)
         return True
@@ -145,6 +156,14 @@ class TrainingScreen(SweepActions):
 
     def action_pane(self, by: int) -> None:
         self.query_one(RunPanes).turn(by)
+
+    def action_table(self) -> None:
+        """Out of the pane."""
+        self.table.focus()
+
+    def action_step(self, by: int) -> None:
+        """To another run, while what is drawn of it has the focus."""
+        self.table.move_cursor(row=self.table.cursor_row + by)
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(as_markdown(self.table.shown, time.monotonic()))

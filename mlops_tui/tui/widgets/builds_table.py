@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from rich.text import Text
@@ -16,8 +16,17 @@ from mlops_tui.tui.labels import figure, metric_title
 from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.history import BuildRow
 
-WITH_SOURCE = 88  # cells from which there is room for who built
-IN_FULL = 64  # cells from which nothing is shortened
+# What stands beside the number, with widths: the first that leaves the number room in full. A number that was made up
+# has the moment in it, so that is what is left away first.
+BESIDE: Sequence[Mapping[str, int]] = (
+    {"when": 16, "by": 14, "runs": 4, "outcome": 13},
+    {"when": 16, "runs": 4, "outcome": 13},
+    {"when": 11, "runs": 4, "outcome": 10},
+    {"when": 11, "outcome": 10},
+    {"outcome": 10},
+)
+SHORT_WHEN, SHORT_OUTCOME = 11, 10  # cells: without the year, and without the word "gate"
+WIDEST_NUMBER, NARROWEST_NUMBER = 40, 8
 PADDING = 2  # cells around each column
 MARK = "+"
 COLOURS = {sign: OUTCOME_COLOURS[outcome] for outcome, sign in OUTCOME_SIGNS.items()}
@@ -62,7 +71,8 @@ class BuildsTable(DataTable[Text]):
         self._input = builds, gate, marked
         width = self.size.width or self.app.size.width
         metric = metric_of_gate(gate)
-        heads = _heads(width, metric)
+        longest = max((len(build_name(build)) for build in builds), default=0)
+        heads = _heads(width, metric, longest)
         self._builds = {f"build {build.number}": build for build in builds}
         cells = {key: _cells(build, metric, marked, heads) for key, build in self._builds.items()}
         if heads != self._heads or list(cells) != list(self._cells):
@@ -125,16 +135,17 @@ class BuildsTable(DataTable[Text]):
         self.post_message(self.Opened())
 
 
-def _heads(width: int, metric: str) -> tuple[tuple[str, int], ...]:
-    """Titles and widths; the number of the build takes what is left."""
+def _heads(width: int, metric: str, longest: int) -> tuple[tuple[str, int], ...]:
+    """Titles and widths; the number of the build takes what is left, up to the `longest` of them."""
+    longest = max(NARROWEST_NUMBER, min(longest, WIDEST_NUMBER))
     value = metric_title(metric)
-    if width < IN_FULL:
-        rest = [("when", 11), (value, max(len(value), 6)), ("outcome", 10)]
-    else:
-        by = [("by", 14)] if width >= WITH_SOURCE else []
-        rest = [("when", 16), *by, ("runs", 4), (value, max(len(value), 6)), ("outcome", 13)]
-    taken = sum(cells + PADDING for _, cells in rest) + 1 + 2 * PADDING + 1
-    return (("", 1), ("build", min(max(width - taken, 8), 40)), *rest)
+    for beside in BESIDE:
+        *before, outcome = beside.items()
+        rest = (*before, (value, max(len(value), 6)), outcome)
+        room = width - sum(cells + PADDING for _, cells in rest) - (1 + 2 * PADDING + 1)
+        if room >= longest:
+            break
+    return (("", 1), ("build", max(NARROWEST_NUMBER, min(room, longest))), *rest)
 
 
 def _cells(build: BuildRow, metric: str, marked: Collection[str], heads: Sequence[tuple[str, int]]) -> Cells:
@@ -143,12 +154,11 @@ def _cells(build: BuildRow, metric: str, marked: Collection[str], heads: Sequenc
     if len(name) > widths["build"]:
         name = f"…{name[1 - widths['build'] :]}"  # numbers differ at their ends
     value = build.best.metrics.get(metric) if build.best else None
-    short = "runs" not in widths
-    outcome = build.outcome.removeprefix("gate ") if short else build.outcome
+    outcome = build.outcome.removeprefix("gate ") if widths["outcome"] == SHORT_OUTCOME else build.outcome
     texts = {
         "": MARK if build.number in marked else " ",
         "build": name,
-        "when": when(build.started)[5 if short else 0 :],  # without the year
+        "when": when(build.started)[5 if widths.get("when") == SHORT_WHEN else 0 :],
         "by": plain(build.source),
         "runs": f"{len(build.runs)}",
         metric_title(metric): figure(value),

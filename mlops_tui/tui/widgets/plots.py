@@ -70,10 +70,10 @@ class PlotsPane(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "turn(1)", "Next plot", show=False),
+        Binding("right", "turn(1)", "Next plot"),
         Binding("left", "turn(-1)", "Plot before", show=False),
-        Binding("m", "next_metric", "Plot another metric", show=False),
-        Binding("p", "next_parameter", "Plot against another parameter", show=False),
+        Binding("m", "next_metric", "Other metric"),
+        Binding("p", "next_parameter", "Other parameter"),
     ]
 
     class Wanted(Message):
@@ -121,6 +121,15 @@ class PlotsPane(Vertical):
         self._gate, self._chosen = gate, chosen
         self._draw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not there."""
+        match action:
+            case "next_metric":
+                return self.kind not in OF_ONE_RUN
+            case "next_parameter":
+                return self.kind == "runs" and len(numeric_parameters(self._rows)) > 1
+        return True
+
     def action_choose(self, kind: Kind) -> None:
         self.kind = kind
         self._draw()
@@ -161,6 +170,7 @@ class PlotsPane(Vertical):
         words = self.query_one(".words", Static)
         words.update(figure.words)
         words.display = bool(figure.words)
+        self.refresh_bindings()
 
     def _show_choice(self, name: str, title: str, there: bool) -> None:
         choice = self.query_one(f"#{name}", Choice)

@@ -24,7 +24,7 @@ class RunDetails(VerticalScroll):
 
     DEFAULT_CSS = """
     RunDetails {
-        padding: 0 1; background: $background;
+        padding: 0 1; background: $background; scrollbar-size-vertical: 1;
         Static { width: 1fr; height: auto; }
         Link { width: 1fr; height: auto; }
         &:focus { background: $surface; }

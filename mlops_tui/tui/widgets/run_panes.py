@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
-from textual.widgets import TabbedContent, TabPane
+from textual.widget import Widget
+from textual.widgets import TabbedContent, TabPane, Tabs
 
 from mlops_tui.events import ErrorCard
 from mlops_tui.spool import log_file
 from mlops_tui.tui.plain import plain
+from mlops_tui.tui.signs import RUN_SIGNS, WARNING
 from mlops_tui.tui.state.history import HistoryState
 from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
+from mlops_tui.tui.widgets.figure_view import FigureView
+from mlops_tui.tui.widgets.log_lines import LogLines
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.run_details import RunDetails
 
 if TYPE_CHECKING:
     from mlops_tui.tui.widgets.plots import PlotsPane
 
-PANES = ("log", "plots", "run", "problem")
+# By pane: what takes its keys.
+PANES: Mapping[str, type[Widget]] = {
+    "log": LogLines,
+    "plots": FigureView,
+    "run": RunDetails,
+    "problem": ErrorCardView,
+}
 
 
 class RunPanes(Vertical):
@@ -53,6 +65,7 @@ class RunPanes(Vertical):
         self._log: tuple[object, str] = (None, "")
         self._problem: ErrorCard | None = None
         self._plots: PlotsPane | None = None
+        self._to_plots = False  # the focus goes there as soon as they are there
 
     def compose(self) -> ComposeResult:
         with TabbedContent(initial="log"):
@@ -66,6 +79,7 @@ class RunPanes(Vertical):
 
     def on_mount(self) -> None:
         self._tabs.hide_tab("problem")
+        self.query_one(Tabs).can_focus = False  # what a tab opens takes the focus
 
     @property
     def pane(self) -> str:
@@ -80,6 +94,18 @@ class RunPanes(Vertical):
         """The next pane, or the one before."""
         there = [pane for pane in PANES if pane != "problem" or self._problem is not None]
         self._tabs.active = there[(there.index(self.pane) + by) % len(there)]
+        self.enter()
+
+    def enter(self) -> None:
+        """Keys go to the pane on top from now on."""
+        self._to_plots = self.pane == "plots" and self._plots is None
+        for content in self.query(PANES[self.pane]):
+            content.focus()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a tab is as good as its key."""
+        if event.widget is not None and any(isinstance(node, Tabs) for node in event.widget.ancestors):
+            self.call_after_refresh(self.enter)
 
     def show(self, training: TrainingState, history: HistoryState, row: RunRow | None, log_of: RunRow | None) -> None:
         """Speak of `row`; the log is that of `log_of`, or of all runs."""
@@ -114,8 +140,10 @@ class RunPanes(Vertical):
             self._tabs.hide_tab("problem")
             return
         self._tabs.show_tab("problem")
-        only_gate = sweep is not None and sweep.problem == problem and sweep.best and not sweep.unsuccessful
-        if not only_gate and self.pane == "log":  # who looks at something else is not interrupted
+        only_gate = sweep is not None and sweep.problem == problem and sweep.rows and not sweep.unsuccessful
+        self._tabs.get_tab("problem").label = Content(f"{WARNING if only_gate else RUN_SIGNS['failed']} Problem")
+        # Who reads the log or looks at something else is not interrupted; a missed gate is told below the table.
+        if not only_gate and self.pane == "log" and not self.has_focus_within:
             self._tabs.active = "problem"
 
     def _show_details(self, training: TrainingState, history: HistoryState, row: RunRow | None) -> None:
@@ -149,6 +177,8 @@ class RunPanes(Vertical):
             plots = PlotsPane()
             await self.query_one("#plots", TabPane).mount(plots)
             self._plots = plots
+            if self._to_plots:
+                self.enter()
             self.post_message(self.Switched())
 
     def on_plots_pane_wanted(self, message: PlotsPane.Wanted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from mlops_tui.tui.line import Topic
 
 TITLES = {"setup": "1 Setup", "training": "2 Training", "history": "3 History"}
-WIDE = 100
+PADDING = 2  # cells around each name
+EDGES = 3  # cells: one more after the app's name, two around what stands at the right
+SEPARATOR = " · "
 CLOUDS = {"sandbox": "practice cloud", "AzureCloud": "Azure"}  # others are named as they are set
 
 
@@ -91,10 +94,17 @@ class SectionBar(Horizontal):
         values = {name: desk.settings[name].value for name in ("project_name", "cloud") if name in desk.settings}
         cloud = desk.line.flags.get("cloud") or values.get("cloud", "")
         sweep = desk.training.state.current
-        # A build's number is long: it has its place where there is room.
-        build = f"build {sweep.build}" if sweep is not None and sweep.build and self.size.width >= WIDE else ""
-        parts = (values.get("project_name", ""), CLOUDS.get(cloud, cloud), build)
-        return " · ".join(plain(part) for part in parts if part)
+        build = f"build {sweep.build}" if sweep is not None and sweep.build else ""
+        parts = [plain(part) for part in (values.get("project_name", ""), CLOUDS.get(cloud, cloud), build) if part]
+        while len(parts) > 1 and cell_len(SEPARATOR.join(parts)) > self._room:
+            parts.pop()  # what has no room is left away, and not cut: a build's number is long
+        return SEPARATOR.join(parts)
+
+    @property
+    def _room(self) -> int:
+        """Cells beside the name and the tabs."""
+        beside = [f"{child.render()}" for child in self.query(Static) if not child.has_class("where")]
+        return self.size.width - sum(cell_len(text) + PADDING for text in beside) - EDGES
 
     def _changed(self, topic: Topic) -> None:
         if topic in self.TOPICS and self.screen.is_current:

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Button, Static
 
-from mlops_tui.tui.state.training import TrainingState
+from mlops_tui.tui.state.training import TrainingState, parameters_of
 from mlops_tui.tui.sweep_words import sweep_name
 
 ACTIONS = {
@@ -45,5 +45,5 @@ class SweepBar(Horizontal):
         self.query_one(".which", Static).update(f"{place}{sweep_name(sweep)}" if sweep else "No runs yet")
         self.query_one("#earlier-sweep").display = several
         self.query_one("#later-sweep").display = several
-        self.query_one("#again").display = bool(sweep and sweep.ended)
+        self.query_one("#again").display = bool(sweep and sweep.ended and parameters_of(sweep.rows.values()))
         self.query_one("#end-all").display = bool(sweep and sweep.job_run and sweep.unfinished)
