@@ -51,9 +51,11 @@ class SetupStatus(Vertical):
     def show(self, state: SetupState, can_apply_step: bool, can_stop: bool, tick: int) -> None:
         mood, text = status_words(state)
         line = self.query_one(".text", Static)
-        line.update(f"{SIGNS.get(mood) or SPINNER[tick % len(SPINNER)]} {text}")
-        line.tooltip = text
-        line.set_classes(f"text -{mood}")
+        shown = f"{SIGNS.get(mood) or SPINNER[tick % len(SPINNER)]} {text}"
+        if shown != line.content:
+            line.update(shown, layout=False)  # its height stays
+            line.tooltip = text
+            line.set_classes(f"text -{mood}")
         self._offer("#train", state.ready and not state.problem)
         self._offer("#all", state.appliable)
         self._offer("#one", can_apply_step)

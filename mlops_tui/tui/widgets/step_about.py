@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Link, Static
 
 from mlops_tui.events import Identified
@@ -11,6 +13,7 @@ from mlops_tui.tui.plain import plain, plain_lines
 from mlops_tui.tui.setup_words import costs_of, next_words, titles
 from mlops_tui.tui.state.setup import SetupState, StepRow
 from mlops_tui.tui.widgets.error_card import WEB
+from mlops_tui.tui.widgets.paragraph import Page, Paragraph
 
 
 class StepAbout(VerticalScroll):
@@ -24,29 +27,22 @@ class StepAbout(VerticalScroll):
     }
     """
 
+    virtual_size = Reactive(Size(0, 0))  # see paragraph.py; bars that come or go ask for their layout themselves
+
     def compose(self) -> ComposeResult:
-        yield Static(markup=False, classes="next")
-        yield Static(markup=False, classes="about")
-        yield Static(markup=False, classes="facts")
+        for part in ("next", "about", "facts"):
+            yield Paragraph(part)
         yield MadeThings()
-        yield Link("", url="", tooltip="Open this page in the browser (o)", id="more")
+        yield Page("", url="", tooltip="Open this page in the browser (o)", id="more")
 
     def show(self, state: SetupState, row: StepRow) -> None:
         description = row.description
-        self._fill(".next", next_words(state, row))
-        self._fill(".about", plain_lines(description.about) if description else "")
-        self._fill(".facts", _facts(state, row))
+        parts = [next_words(state, row), plain_lines(description.about) if description else "", _facts(state, row)]
+        for paragraph, text in zip(self.query(Paragraph), parts, strict=True):
+            paragraph.show(text)
         self.query_one(MadeThings).show(tuple(row.made.values()))
-        link = self.query_one("#more", Link)
         url = plain(description.link) if description else ""
-        link.url, link.text = url, url and f"Read more: {url}"
-        link.display = bool(url)
-
-    def _fill(self, selector: str, text: str) -> None:
-        static = self.query_one(selector, Static)
-        if static.content != text:
-            static.update(text)
-        static.display = bool(text)
+        self.query_one(Page).show(f"Read more: {url}", url)
 
 
 class MadeThings(Vertical):

@@ -37,7 +37,9 @@ class StepLine(Static):
         self._shown = shown
         colour = f"${STEP_COLOURS[row.state]}"
         _, title, state = shown
-        self.update(Content.assemble((f"{sign} ", colour), title, "\n  ", (state, colour)))
+        self.update(
+            Content.assemble((f"{sign} ", colour), title, "\n  ", (state, colour)), layout=False
+        )  # its height stays
         self.tooltip = f"{title}: {state}"
 
     class Clicked(Message):
