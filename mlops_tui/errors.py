@@ -74,7 +74,7 @@ class NotFoundError(CloudError):
 
 
 class ConflictError(CloudError):
-    pass
+    default_hint = "Something else may be at work on it; wait a minute, then run the same command again."
 
 
 class ThrottledError(CloudError):

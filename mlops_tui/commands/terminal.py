@@ -44,8 +44,11 @@ def _project_line(file: Path | None) -> str:
     path = project_file.find(file, Path.cwd())
     if path is None:
         return "No mlops.toml in this folder: the wine-quality example."
-    values = project_file.read(path).values
+    found = project_file.read(path)
+    values = found.values
     name = values["project.name"].value if "project.name" in values else "wine-quality"
     cloud = f", cloud = {values['cloud'].value}" if "cloud" in values else ""
     where = "in this folder" if path.parent == Path.cwd() else f"in {path.parent}"
+    if found.problems:
+        return f"{path.name} {where} has to be mended first; the next screen says where."
     return f"{path.name} {where}: {name}{cloud}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from mlops_tui.events import Event
-from mlops_tui.tui.connection import Request
+from mlops_tui.tui.connection import DIED, Request
 from mlops_tui.tui.line import INTERRUPTED, Line, Notice
 from mlops_tui.tui.state.setup import Doing, SetupState
 
@@ -73,6 +73,8 @@ class SetupDesk:
 
         def ended(exit_code: int) -> None:
             self.state.end()
+            if exit_code == DIED:
+                self.state.plan_id = ""  # the worker held the plan
             on_end(exit_code)
             self._line.changed("setup")
 

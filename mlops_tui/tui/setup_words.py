@@ -74,10 +74,10 @@ def status_words(state: SetupState) -> tuple[Mood, str]:
     if state.doing:
         return "busy", _going_on(state)
     if state.problem is not None:
-        return "failed", f"{plain(state.problem.message)} Press r to try again."
+        return "failed", "What is wrong is told above. Press r to try again, 0 to go back."
     if state.failed:
         verb = "has" if len(state.failed) == 1 else "have"
-        way = "Enter tries it again." if state.plan_id else "Press r to try again."
+        way = "Press a to try again." if state.plan_id else "Press r to try again, 0 to go back."
         return "failed", f"{titles(state.failed)} {verb} failed. {way}"
     if state.pending is None:
         return "open", "Not looked at yet. Press r to look."

@@ -70,6 +70,22 @@ async def test_a_cloud_that_cannot_be_opened_is_explained_and_tried_again(tmp_pa
         assert [asked for asked, _ in replay.asked].count("open") == 2
 
 
+async def test_what_is_wrong_in_the_project_file_is_named_at_once(tmp_path: Path) -> None:
+    wrong = ErrorCard(
+        "There is a problem in the settings.",
+        "Correct what is named, then run the command again.",
+        raw="mlops.toml:3: cluster: unknown section",
+        exit_code=2,
+    )
+    replay = answers(open=[Answer([Problem(error=wrong)], exit_code=2), Answer(recorded("open"))])
+    async with at_setup(tmp_path, replay, looked=False) as pilot:
+        await sees(pilot, "mlops.toml:3: cluster: unknown section")
+        assert "then try again." in seen(pilot)
+        assert "What the service said" not in seen(pilot)
+        await pilot.press("r")
+        await sees(pilot, "17 changes to make")
+
+
 async def test_the_cursor_stays_with_its_step_while_everything_is_applied(tmp_path: Path) -> None:
     replay = answers(apply=[Answer(recorded("apply"), held=True)])
     async with at_setup(tmp_path, replay) as pilot:
@@ -167,7 +183,7 @@ async def test_a_look_that_fails_is_repeated_with_r(tmp_path: Path) -> None:
     ]
     replay = answers(plan=[Answer(looked, exit_code=3), Answer(recorded("plan"))])
     async with at_setup(tmp_path, replay, looked=False) as pilot:
-        await sees(pilot, "Press r to try again.")
+        await sees(pilot, "Press r to try again, 0 to go back.")
         await pilot.press("a")
         await sees(pilot, "There is no plan to apply yet")
         await pilot.press("r")

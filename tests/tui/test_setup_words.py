@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_tui.events import Change, ErrorCard, LogLine, Planned, PlanReady, Problem, StepDescription, StepsDescribed
 from mlops_tui.events import StepState as State
 from mlops_tui.tui.setup_words import DONE, costs_of, next_words, pending_words, state_words, status_words, warnings_of
-from mlops_tui.tui.state.setup import MOST_LINES, SetupState
+from mlops_tui.tui.state.setup import BROKEN_OFF, MOST_LINES, SetupState
 from tests.tui.replay import recorded
 
 
@@ -48,9 +48,39 @@ def test_the_line_below_follows_what_is_going_on() -> None:
 def test_a_problem_of_everything_outranks_the_plan() -> None:
     state = looked()
     state.fold(Problem(error=ErrorCard("The disk is full.")))
-    assert status_words(state) == ("failed", "The disk is full. Press r to try again.")
+    mood, text = status_words(state)
+    assert (mood, len(text) < 76) == ("failed", True)  # what to press is not clipped; the card says what is wrong
+    assert "Press r to try again, 0 to go back." in text
     state.begin("looking")
     assert status_words(state)[0] == "busy"
+
+
+def test_what_was_skipped_is_to_be_done_again_once_what_held_it_up_is_there() -> None:
+    state = looked()
+    state.begin("applying")
+    for name in ("resource-group", "databricks-workspace", "service-principal"):
+        told = "failed" if name == "resource-group" else "skipped"
+        state.fold(State(step=name, title=name, state=told, detail="needs a step that failed"))
+    state.end()
+    assert state.steps["databricks-workspace"].state == "skipped"
+    assert status_words(state) == ("failed", "Resource group has failed. Press a to try again.")
+    state.begin("applying")
+    state.fold(State(step="resource-group", title="Resource group", state="done"))
+    state.end()
+    workspace = state.steps["databricks-workspace"]
+    assert (workspace.state, workspace.detail) == ("will change", "1 to create")
+
+
+def test_a_step_whose_end_nobody_could_tell_is_not_shown_as_running() -> None:
+    state = looked()
+    state.begin("applying")
+    state.fold(State(step="resource-group", title="Resource group", state="running", detail="1 to create"))
+    state.fold(State(step="databricks-workspace", title="Databricks", state="waiting", detail="1 to create"))
+    state.fold(Problem(error=ErrorCard("The engine has ended unexpectedly (exit code -9).")))
+    state.end()
+    assert (state.steps["resource-group"].state, state.steps["resource-group"].detail) == ("warning", BROKEN_OFF)
+    state.plan_id = ""
+    assert next_words(state, state.steps["resource-group"]) == "The plan is out of date. Press r to look again."
 
 
 def test_what_a_step_needs_is_told_until_it_is_there() -> None:

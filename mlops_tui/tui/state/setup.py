@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,6 +23,7 @@ from mlops_tui.events import (
 )
 
 MOST_LINES = 2_000  # kept of one step's log
+BROKEN_OFF = "broken off; look again"
 Doing = Literal["", "looking", "applying", "removing"]
 
 
@@ -103,6 +104,14 @@ class SetupState:
         self.doing = ""
         for row in self.steps.values():
             row.since = None
+            if row.state == "running":  # nobody has told its end: who could have has gone
+                row.state, row.detail = "warning", BROKEN_OFF
+            elif row.state == "checking":
+                row.state = "waiting"
+            elif row.state in ("waiting", "skipped") and row.pending and not self._held_up(row):
+                counts = Counter(change.action for change in row.pending)
+                row.state = "will change"
+                row.detail = ", ".join(f"{count} to {action}" for action, count in counts.items())
 
     def fold(self, event: Event) -> None:
         """Take in what was told."""
@@ -126,6 +135,14 @@ class SetupState:
                 self.steps[event.step].made[event.id] = event
             case Problem():
                 self._problem(event)
+
+    def _held_up(self, row: StepRow) -> bool:
+        """What it needs has failed, or was skipped for that; no longer so once that was applied by itself."""
+        needs = row.description.needs if row.description else ()
+        stopped = ("failed", "skipped", "warning")
+        return any(
+            self.steps[need].state in stopped and self.steps[need].pending for need in needs if need in self.steps
+        )
 
     def _step_state(self, event: StepState) -> None:
         row = self._row(event.step, event.title)
