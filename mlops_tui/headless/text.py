@@ -184,7 +184,8 @@ class PlainText:
         self._line(f"[{event.state}] {event.title}{detail}{took}", STATE_STYLE.get(event.state, ""))
 
     def _run_state(self, event: RunState) -> None:
-        parts = [event.state, event.detail, f"{event.seconds:.1f} s" if event.seconds else "", event.url]
+        took = f"{event.seconds:.1f} s" if event.seconds and event.state != "running" else ""
+        parts = [event.state, event.detail, took, event.url]
         self._labelled(event.run, "  ".join(part for part in parts if part), STATE_STYLE.get(event.state, "bold"))
 
     def _runs_compared(self, event: RunsCompared) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["cancel", "describe", "list_job_runs", "list_runs", "read_log", "train"]
 
 
-FAILED = "The log above says why. Mend it, then run the same command again."
+FAILED = "Their logs say why. Mend the cause, then train again."
 CANCELED = "Cancelled before the end. To train what is missing, run the same command again."
 
 

@@ -145,7 +145,7 @@ class Follower:
                 parameters=dict(self._launched.runs[run.name]),
                 detail=run.message if run.status == "failed" else "",
                 url=run.url,
-                seconds=run.seconds if run.ended else None,
+                seconds=run.seconds if run.ended else _seconds_so_far(run),
             )
         )
 
@@ -249,3 +249,10 @@ class _Call(Generic[T]):
     def tell(self) -> bool:
         """Wait for it; whether it brought news. Raises what the call raised."""
         return self._teller(self._future.result())
+
+
+def _seconds_so_far(run: RunInfo) -> float | None:
+    """Who comes back to a run wants to know how long it has been at work."""
+    if run.status != "running" or run.started is None:
+        return None
+    return max(time.time() - run.started, 0.0)  # the cloud's clock may be ahead of this one

@@ -38,7 +38,9 @@ def status_text(sweep: Sweep, now: float) -> tuple[str, str]:
             return f"{BEST} {best} {gate}", "success"
         return f"{WARNING} {best} {gate} {_unsuccessful(sweep)}", "warning"
     if sweep.problem is not None:
-        return f"{RUN_SIGNS['failed']} {plain(sweep.problem.message)}", "error"
+        missed = _outcome(sweep) == "gate missed"
+        sign, colour = (WARNING, "warning") if missed else (RUN_SIGNS["failed"], "error")
+        return f"{sign} {plain(sweep.problem.message)}", colour
     return f"{RUN_SIGNS['canceled']} It has ended; no run can be compared.", "text-muted"
 
 

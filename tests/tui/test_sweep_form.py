@@ -155,3 +155,14 @@ async def test_not_now_launches_nothing(way_out: str) -> None:
             await pilot.click("#not-now")
         await until(pilot, lambda: app.answers)
         assert app.answers == [None]
+
+
+async def test_arrows_choose_another_way_from_the_buttons_and_among_the_ways() -> None:
+    async with form() as (app, pilot):
+        await pilot.press("right", "right")
+        await until(pilot, lambda: app.dialog.query_one("#way-grid", RadioButton).value)
+        assert preview(app)[0] == "10 runs, side by side"
+        app.dialog.query_one("#way").focus()
+        await pilot.press("left")
+        await until(pilot, lambda: app.dialog.query_one("#way-sets", RadioButton).value)
+        assert [button.value for button in app.dialog.query(RadioButton)] == [False, True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_run_that_runs_has_a_clock_and_one_that_has_ended_its_time() -> None:
     assert second.since is not None
     assert second.elapsed(second.since + 8) == pytest.approx(8)
     assert RunRow("waiting").elapsed(5) is None
+
+
+def test_who_comes_back_sees_how_long_a_run_has_been_at_work() -> None:
+    sweep = sweep_of(*begun(state="pending"), RunState(run=NAMES[0], state="running", seconds=300.0))
+    first = sweep.rows[NAMES[0]]
+    assert first.seconds is None, "it goes on"
+    now = time.monotonic()
+    assert 300 <= (first.elapsed(now) or 0) < 310
+    assert 300 <= sweep.elapsed(now) < 310
 
 
 def test_a_gate_that_is_missed_is_said_with_the_best_there_is() -> None:

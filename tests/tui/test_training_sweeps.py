@@ -90,8 +90,11 @@ async def test_only_what_failed_is_launched_again(tmp_path: Path) -> None:
     async with training(tmp_path) as scene:
         await scene.launch()
         scene.replay.finish("train", 1, one_failed())
+        await scene.until(lambda: "1 run did not succeed" in scene.status)
+        assert scene.pane == "log", "it ends with what went wrong, and stays where it is"
+        assert scene.screen.query_one("#retry").display
+        await scene.pilot.press("left_square_bracket")
         await scene.until(lambda: scene.pane == "problem")
-        assert "1 run did not succeed" in scene.status
         assert FAILED.message in str(scene.screen.query_one("RunPanes .message", Static).render())
         await scene.pilot.press("r")
         await scene.until(lambda: isinstance(scene.app.screen, LaunchDialog))

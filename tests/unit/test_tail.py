@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -307,3 +308,19 @@ def test_a_build_is_the_ci_hosts_or_a_new_one() -> None:
     assert build_of({"GITHUB_RUN_NUMBER": "12"}, "9") == Build("9", "manual")
     assert build_of({}).number != build_of({}).number
     assert build_of({}).source == "local"
+
+
+def test_who_comes_back_to_a_run_is_told_how_long_it_has_been_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = FakeWorkspace(
+        [{}, {A: "pending"}, {A: "running", B: "running"}, {A: "succeeded", B: "succeeded"}],
+        rmse={A: 0.79, B: 0.71},
+    )
+    look = workspace.iterations
+    monkeypatch.setattr(
+        workspace, "iterations", lambda run_id: tuple(replace(run, started=time.time() - 300) for run in look(run_id))
+    )
+    seen, _ = trained(workspace)
+    running = [event.seconds for event in seen if isinstance(event, RunState) and event.state == "running"]
+    assert running
+    assert all(300 <= (seconds or 0) < 310 for seconds in running)
+    assert {event.seconds for event in seen if isinstance(event, RunState) and event.state == "pending"} == {None}

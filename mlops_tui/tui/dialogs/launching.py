@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Static
 
 from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.sweep_text import count_text
-from mlops_tui.tui.widgets.sweep_form import SweepForm, Way
+from mlops_tui.tui.widgets.sweep_form import SweepForm, Way, Ways
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class LaunchDialog(ModalScreen[Launch | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f5", "launch", "Launch"),
         Binding("escape", "dismiss(None)", "Not now"),
+        Binding("left", "way(-1)", "The way before", show=False),  # text that is written keeps its arrows
+        Binding("right", "way(1)", "Next way", show=False),
     ]
 
     def __init__(self, title: str, way: Way, sets: Sequence[Parameters], project: Sequence[Parameters]) -> None:
@@ -56,7 +58,7 @@ class LaunchDialog(ModalScreen[Launch | None]):
             with Horizontal(classes="answers"):
                 yield Button("Launch", id="launch", variant="primary", compact=True)
                 yield Button("Not now", id="not-now", compact=True)
-                yield Static("F5 launches · Esc leaves · Tab goes on", markup=False, classes="keys")
+                yield Static("← → ways · F5 launches · Esc leaves", markup=False, classes="keys")
 
     def on_mount(self) -> None:
         self.query_one("#launch").focus()
@@ -75,6 +77,9 @@ class LaunchDialog(ModalScreen[Launch | None]):
         form = self.query_one(SweepForm)
         if not form.reading.problems:
             self.dismiss(Launch(form.launches, form.build_number))
+
+    def action_way(self, by: int) -> None:
+        self.query_one(Ways).action_turn(by)
 
     @on(Button.Pressed, "#not-now")
     def _not_now(self) -> None:

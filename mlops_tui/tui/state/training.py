@@ -135,8 +135,10 @@ class Sweep:
     def _run_state(self, event: RunState) -> None:
         row = self._row(event.run)
         if event.state == "running" and row.since is None:
-            row.since = time.monotonic()
-        row.state, row.detail, row.seconds = event.state, event.detail, event.seconds
+            row.since = time.monotonic() - (event.seconds or 0.0)
+            self.since = min(self.since, row.since)  # who comes back has not seen its beginning
+        row.state, row.detail = event.state, event.detail
+        row.seconds = event.seconds if row.ended else None
         row.parameters = event.parameters or row.parameters
         row.url = event.url or row.url
         if row.ended:

@@ -37,6 +37,9 @@ PANES: Mapping[str, type[Widget]] = {
 }
 
 
+LEFT_NOTHING = "It has made nothing that was kept with it. Its log says how it went."
+
+
 class RunPanes(Vertical):
     """`show` says of which run, or of which sweep as a whole, the panes speak."""
 
@@ -142,8 +145,9 @@ class RunPanes(Vertical):
         self._tabs.show_tab("problem")
         only_gate = sweep is not None and sweep.problem == problem and sweep.rows and not sweep.unsuccessful
         self._tabs.get_tab("problem").label = Content(f"{WARNING if only_gate else RUN_SIGNS['failed']} Problem")
-        # Who reads the log or looks at something else is not interrupted; a missed gate is told below the table.
-        if not only_gate and self.pane == "log" and not self.has_focus_within:
+        # Where there is a log it says most, and who looks at something else is not interrupted.
+        logged = sweep is not None and log_file(sweep.folder).exists()
+        if not only_gate and not logged and self.pane == "log":
             self._tabs.active = "problem"
 
     def _show_details(self, training: TrainingState, history: HistoryState, row: RunRow | None) -> None:
@@ -156,7 +160,7 @@ class RunPanes(Vertical):
                     f"Cannot be read: {plain(history.problem.message)}" if history.problem else "Reading more of it …"
                 )
             else:
-                note = "What it made is known once it has ended well."
+                note = LEFT_NOTHING if row.ended else "What it made is known once it has ended well."
         gate = training.current.gate if training.current and training.current.gate else training.gate
         self.query_one(RunDetails).show(row, gate, described, note)
 

@@ -12,6 +12,7 @@ from mlops_tui.tui.sweep_words import sweep_name
 ACTIONS = {
     "new": ("Train", "Choose runs and launch them (n)"),
     "again": ("Again", "Launch these runs again, with changes (e)"),
+    "retry": ("Retry failed", "Launch again what failed (r)"),
     "end-all": ("End all", "End all runs of this sweep (C)"),
 }
 
@@ -42,8 +43,11 @@ class SweepBar(Horizontal):
         sweep = state.current
         several = len(state.sweeps) > 1
         place = f"{state.sweeps.index(sweep) + 1} of {len(state.sweeps)}: " if sweep and several else ""
-        self.query_one(".which", Static).update(f"{place}{sweep_name(sweep)}" if sweep else "No runs yet")
+        which, text = self.query_one(".which", Static), f"{place}{sweep_name(sweep)}" if sweep else "No runs yet"
+        if text != which.content:
+            which.update(text, layout=False)  # its size stays
         self.query_one("#earlier-sweep").display = several
         self.query_one("#later-sweep").display = several
         self.query_one("#again").display = bool(sweep and sweep.ended and parameters_of(sweep.rows.values()))
+        self.query_one("#retry").display = bool(sweep and sweep.ended and sweep.unsuccessful)
         self.query_one("#end-all").display = bool(sweep and sweep.job_run and sweep.unfinished)

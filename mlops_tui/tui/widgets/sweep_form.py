@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -36,6 +37,19 @@ class WayButton(RadioButton):
     def render(self) -> Content:
         self.BUTTON_INNER = "●" if self.value else " "
         return super().render()
+
+
+class Ways(RadioSet):
+    """An arrow key chooses at once, as where there is but one row of them it can mean nothing else."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "turn(-1)", "The way before", show=False),
+        Binding("right,down", "turn(1)", "Next way", show=False),
+    ]
+
+    def action_turn(self, by: int) -> None:
+        (self.action_next_button if by > 0 else self.action_previous_button)()
+        self.action_toggle_button()
 
 
 class SweepForm(Vertical):
@@ -78,7 +92,7 @@ class SweepForm(Vertical):
         return self.query_one("#build", Input).value.strip()
 
     def compose(self) -> ComposeResult:
-        with RadioSet(id="way", compact=True):
+        with Ways(id="way", compact=True):
             for way, title in WAYS.items():
                 yield WayButton(title, value=way == self._way, id=f"way-{way}")
         with ContentSwitcher(initial=self._way):
