@@ -23,6 +23,7 @@ class Section(Screen[None]):
     section: ClassVar[str] = ""  # "setup"
     topics: ClassVar[tuple[Topic, ...]] = ()  # changes of these call `show`
     help_text: ClassVar[str] = ""  # what F1 shows: Markdown
+    _keys_seen: object = None  # in the footer
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1,f2", "go('setup')", "Setup", show=False),
         Binding("2,f3", "go('training')", "Training", show=False),
@@ -55,6 +56,18 @@ class Section(Screen[None]):
         """What changed while another section was on top."""
         self.query_one(SectionBar).show()
         self.show()
+
+    def refresh_bindings(self) -> None:
+        """Textual builds the footer anew, which takes longer than a frame: only where other keys are to be seen."""
+        seen = [
+            (active.binding.key, active.binding.description, active.enabled)
+            for active in self.active_bindings.values()
+            if active.binding.show
+        ]
+        heard = self.app.app_focus and any(footer.children for footer in self.query(Footer))
+        if seen != self._keys_seen or not heard:
+            self._keys_seen = seen
+            super().refresh_bindings()
 
     def action_go(self, section: str) -> None:
         cast("MlopsApp", self.app).show_section(section)

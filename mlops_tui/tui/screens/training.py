@@ -12,7 +12,7 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher
 
 from mlops_tui.tui.line import Topic
 from mlops_tui.tui.screens.shown_keys import with_focus_in
@@ -22,6 +22,7 @@ from mlops_tui.tui.state.order import Order
 from mlops_tui.tui.state.training import RunRow, Sweep, parameters_of
 from mlops_tui.tui.sweep_words import earlier_text, order_text, status_text, table_title
 from mlops_tui.tui.widgets.no_runs_yet import NoRunsYet
+from mlops_tui.tui.widgets.paragraph import Paragraph
 from mlops_tui.tui.widgets.run_columns import as_markdown
 from mlops_tui.tui.widgets.run_panes import RunPanes
 from mlops_tui.tui.widgets.runs_table import RunsTable
@@ -85,7 +86,7 @@ class TrainingScreen(SweepActions):
             with Container(id="work"):
                 with Vertical(id="runs-side"):
                     yield RunsTable()
-                    yield Static("", markup=False, id="status")
+                    yield Paragraph(id="status")
                 yield RunPanes()
 
     def on_mount(self) -> None:
@@ -235,13 +236,13 @@ class TrainingScreen(SweepActions):
 
     def _show_status(self) -> None:
         sweep: Sweep | None = self.state.current
-        status = self.query_one("#status", Static)
+        status = self.query_one("#status", Paragraph)
         text, colour = status_text(sweep, time.monotonic()) if sweep else ("", "")
         if sweep and sweep.ended and not sweep.job_run and not self.desk.setup.state.ready:
             text = f"{text} Setup comes first: press 1."
         if self.table.chosen_is_earlier:
             text, colour = "Press Enter to read the log of this run's build from the workspace.", "text-muted"
-        status.update(text)
+        status.show(text)
         status.set_classes(f"-{colour}" if colour else "")
 
     def _show_panes(self) -> None:

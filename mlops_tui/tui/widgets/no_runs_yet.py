@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from mlops_tui.tui.state.setup import SetupState
 from mlops_tui.tui.state.training import TrainingState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
+from mlops_tui.tui.widgets.paragraph import Paragraph
 
 READY = """Everything is set up, and nothing runs.
 
@@ -34,7 +35,7 @@ class NoRunsYet(Vertical):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "No runs yet"
-            yield Static("", markup=False, classes="words")
+            yield Paragraph(classes="words")
             yield ErrorCardView()
             with Horizontal(classes="ways"):
                 yield Button("Train", variant="primary", action="screen.new", id="first-train")
@@ -42,7 +43,7 @@ class NoRunsYet(Vertical):
 
     def show(self, setup: SetupState, training: TrainingState) -> None:
         self.query_one(ErrorCardView).show(training.problem)
-        self.query_one(".words", Static).update(_words(setup) + (EARLIER if training.job_runs else ""))
+        self.query_one(Paragraph).show(_words(setup) + (EARLIER if training.job_runs else ""))
         self.query_one("#to-setup").display = not setup.ready
         self.query_one("#first-train", Button).variant = "primary" if setup.ready else "default"
         self.query_one("#to-setup", Button).variant = "default" if setup.ready else "primary"

@@ -15,8 +15,8 @@ class Paragraph(Static):
 
     virtual_size = Reactive(Size(0, 0))  # it does not scroll: a new size needs no layout of its own
 
-    def __init__(self, classes: str) -> None:
-        super().__init__(markup=False, classes=classes)
+    def __init__(self, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(markup=False, id=id, classes=classes)
 
     def show(self, text: str) -> None:
         self.display = bool(text)

@@ -17,6 +17,7 @@ from mlops_tui.tui.state.training import RunRow
 from mlops_tui.tui.widgets.run_columns import RunCell, RunColumn, run_cell, run_columns
 
 SCROLLBAR = 1  # cells: its place is kept, so that it covers no column when it comes
+STILL_SECONDS = 0.5  # times stand still so long: else every key would draw all rows anew
 Drawn = tuple[str, str, bool]  # text, style, and whether it stands at the right
 LINE = "earlier builds"  # the key of the row between this build's runs and earlier ones
 
@@ -85,7 +86,7 @@ class RunsTable(DataTable[Text]):
     ) -> None:
         """These runs; with `earlier` also those, below a row that says `line`."""
         self._input = rows, earlier, line, order
-        now = time.monotonic()
+        now = time.monotonic() // STILL_SECONDS * STILL_SECONDS
         sort = self._input[3]
         keyed = {f"now {row.name}": row for row in ordered(rows, sort, now)}
         old = {f"earlier {row.run_id or row.build} {row.name}": row for row in ordered(earlier or (), sort, now)}

@@ -31,7 +31,7 @@ class StepAbout(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         for part in ("next", "about", "facts"):
-            yield Paragraph(part)
+            yield Paragraph(classes=part)
         yield MadeThings()
         yield Page("", url="", tooltip="Open this page in the browser (o)", id="more")
 
