@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import bench_app
+from tests import bench_app, bench_log
 
 ROOT = Path(__file__).parent.parent
 MLOPS_TUI = str(Path(sys.executable).with_name("mlops-tui"))
@@ -85,6 +85,8 @@ def main() -> None:
         finally:
             bench.command("sandbox", "stop")
     print(table(results))
+    print("\nThe live log beside Textual's own Log and toolong (ratio above 1: ours needs less):\n")
+    print(bench_log.table(bench_log.measure()))
 
 
 class Bench:

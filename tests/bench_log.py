@@ -210,7 +210,8 @@ def shown(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def main() -> None:
+def measure() -> dict[str, Figures]:
+    """Of each program, one after the other."""
     with tempfile.TemporaryDirectory(prefix="mlops-tui-bench-") as name:
         folder = Path(name)
         with (folder / "million.log").open("w") as file:
@@ -227,7 +228,7 @@ def main() -> None:
                 show_end(command, folder, figures[what])
         for what, (command, has_key) in subjects.items():
             follow(command, folder, figures[what], has_key)
-        print(table(figures))
+        return figures
 
 
 def show(kind: str, path: Path) -> None:
@@ -282,4 +283,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         show(sys.argv[1], Path(sys.argv[2]))
     else:
-        main()
+        print(table(measure()))
