@@ -17,6 +17,7 @@ from mlops_tui.tui.dialogs.confirm_apply import ConfirmApply
 from mlops_tui.tui.dialogs.pick_path import PickPath
 from mlops_tui.tui.dialogs.pick_value import PickValue
 from mlops_tui.tui.widgets.setting_field import FILES, FOLDERS, OFFERED, SettingField
+from mlops_tui.tui.widgets.settings_form import SettingsForm
 from tests.tui.at_setup import (
     SIZES,
     answers,
@@ -57,6 +58,17 @@ def use(pilot: Pilot[Any]) -> Button:
 
 def times(replay: Replay, do: str) -> int:
     return [asked for asked, _ in replay.asked].count(do)
+
+
+async def test_arrows_stay_in_the_form_where_letters_are_letters(tmp_path: Path) -> None:
+    async with at_setup(tmp_path, answers()) as pilot:
+        await at_form(pilot, "resource-group")
+        await pilot.press("right", *["down"] * 9)
+        assert pilot.app.screen.query_one(SettingsForm).has_focus_within
+        await pilot.press(*["up"] * 9, "a")
+        assert pilot.app.focused is field_of(pilot, "project_name").query_one(Input)
+        assert len(field_of(pilot, "project_name").text) == len("wine-quality") + 1
+        assert not isinstance(pilot.app.screen, ConfirmApply)
 
 
 @pytest.mark.parametrize("size", SIZES)

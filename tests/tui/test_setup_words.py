@@ -59,8 +59,8 @@ def test_what_was_skipped_is_to_be_done_again_once_what_held_it_up_is_there() ->
     state = looked()
     state.begin("applying")
     for name in ("resource-group", "databricks-workspace", "service-principal"):
-        told = "failed" if name == "resource-group" else "skipped"
-        state.fold(State(step=name, title=name, state=told, detail="needs a step that failed"))
+        failed = name == "resource-group"
+        state.fold(State(step=name, title=name, state="failed" if failed else "skipped", detail="it failed"))
     state.end()
     assert state.steps["databricks-workspace"].state == "skipped"
     assert status_words(state) == ("failed", "Resource group has failed. Press a to try again.")

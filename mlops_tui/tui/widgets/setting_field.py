@@ -129,6 +129,8 @@ class SettingField(Vertical):
     def fill(self, text: str) -> None:
         """As if it had been typed."""
         self._put(text)
+        if isinstance(self._input, Input):
+            self._input.action_end()
         self._edit(text)
 
     @on(Input.Changed)

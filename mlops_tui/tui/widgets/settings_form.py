@@ -32,8 +32,8 @@ class SettingsForm(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "pick", "Pick a value"),
         Binding("escape", "screen.back", "Back to steps"),
-        Binding("up", "app.focus_previous", "Setting before", show=False),
-        Binding("down", "app.focus_next", "Setting after", show=False),
+        Binding("up", "move(-1)", "Setting before", show=False),
+        Binding("down", "move(1)", "Setting after", show=False),
     ]
 
     class Used(Message):
@@ -83,6 +83,12 @@ class SettingsForm(Vertical):
         for field in self._fields.values():
             if field.has_focus_within:
                 field.pick()
+
+    def action_move(self, by: int) -> None:
+        """To the next thing to fill in or press; it ends at the form's own ends: outside, letters are keys that act."""
+        places = [widget for widget in self.screen.focus_chain if self in widget.ancestors]
+        if self.screen.focused in places:
+            places[min(max(places.index(self.screen.focused) + by, 0), len(places) - 1)].focus()
 
     @on(SettingField.Edited)
     def _edited(self, event: SettingField.Edited) -> None:
