@@ -98,7 +98,7 @@ def comparison_title(count: int) -> str:
 def comparison(rows: Sequence[tuple[str, RunRow]], width: int) -> Content:
     """The metrics of the marked runs side by side, and how far the others are from the first."""
     rows = rows[:MOST_COMPARED]
-    metrics = metrics_of(row for _, row in rows)
+    metrics = metrics_of(row for _, row in rows)[: max(1, (width - 14) // COLUMN)]
     room = max(min(NAME_WIDTH, width - COLUMN * len(metrics) - 2), 14)
     head = " " * room + "".join(f"{metric_title(name):>{COLUMN}}" for name in metrics)
     lines = [Content.styled(head, "$text-muted")]

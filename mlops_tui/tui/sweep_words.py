@@ -32,7 +32,10 @@ def status_text(sweep: Sweep, now: float) -> tuple[str, str]:
     if sweep.best and sweep.passed is not None:
         best = f"Best: {plain(sweep.best)}{_figure_of_best(sweep)}."
         if not sweep.passed:
-            return f"{WARNING} {best} The gate {plain(sweep.gate)} is missed.", "warning"
+            return (
+                f"{WARNING} {best} The gate {plain(sweep.gate)} is missed. {_unsuccessful(sweep)}".rstrip(),
+                "warning",
+            )
         gate = f"The gate {plain(sweep.gate)} is passed."
         if sweep.exit_code == ENDED_WELL:
             return f"{BEST} {best} {gate}", "success"

@@ -212,6 +212,8 @@ async def test_hostile_names_and_errors_are_only_text(tmp_path: Path, size: tupl
             await scene.pilot.pause()
         error = Problem(error=ErrorCard(HOSTILE, HOSTILE, raw=HOSTILE))
         scene.replay.finish("train", 1, [ended(HOSTILE, "failed"), ended("x" * 10_000, "failed"), error])
+        await scene.until(lambda: scene.screen.query_one("#retry").display)
+        await scene.pilot.press("left_square_bracket")
         await scene.until(lambda: scene.pane == "problem")
         assert scene.column("run")[0] == "[/subscriptions/abc]🍷txet"
         assert "[/subscriptions/abc]" in scene.status

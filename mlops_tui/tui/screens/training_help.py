@@ -21,7 +21,10 @@ The table shows what became of each run:
 Signs: ○ waiting, ● running, ✔ succeeded, ✖ failed, – canceled.
 
 Moving the cursor to a run shows its log below; **a** goes back to the log of all runs. `[` and `]` turn to the other
-panes: plots, and the run in full. **o** sorts by the next column, as a click on its head does.
+panes: plots, and the run in full. What they open takes the keys at once, and **Esc** goes back to the runs. In the
+plots ← and → turn to another plot, ↑ and ↓ to another run; **m** chooses the metric, **p** the parameter.
+
+**o** sorts by the next column, as a click on its head does. **b** shows the runs of earlier builds below these.
 
 **e** launches the same runs again after you have changed what you like; **r** only those that failed. **c** ends the
 chosen run, **C** all of them: both ask first.

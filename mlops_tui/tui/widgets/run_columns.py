@@ -47,7 +47,10 @@ class RunCell:
 
 
 def run_columns(rows: Sequence[RunRow], width: int, with_builds: bool) -> tuple[RunColumn, ...]:
-    """What fits: in a narrow table the parameters are in the runs' names only, and the sign alone tells the state."""
+    """What fits: in a narrow table the parameters are in the runs' names only, and the sign alone tells the state.
+
+    A name that fits without the time is worth more than the time, which the run in full tells as well.
+    """
     columns = [RunColumn("state", "state", 9), RunColumn("time", "time", 6, right=True)]
     if width >= WIDE:
         columns[:0] = [_parameter_column(name) for name in parameters_in(rows)]
@@ -58,6 +61,9 @@ def run_columns(rows: Sequence[RunRow], width: int, with_builds: bool) -> tuple[
     wanted = min(max((cell_len(plain(row.name)) for row in rows), default=0), WIDEST_NAME)
     if _room(columns, width) < wanted:
         columns = [column for column in columns if column.id != "state"]
+        without_time = [column for column in columns if column.id != "time"]
+        if _room(columns, width) < wanted <= _room(without_time, width):
+            columns = without_time  # names differ at their ends: two that are cut look alike
     name = max(min(_room(columns, width), wanted), NARROWEST_NAME)
     return (SIGN, RunColumn("run", "run", name), *columns)
 
