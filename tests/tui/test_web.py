@@ -240,6 +240,27 @@ def test_the_same_app_in_a_browser_up_to_the_steps_of_a_real_practice_cloud(tab:
     assert tab.complaints == []
 
 
+def test_the_whole_story_in_a_browser_by_keyboard_alone(tab: Tab) -> None:
+    keyboard = tab.page.keyboard
+    for shown, key in (
+        ("Azure: sign in", "Enter"),
+        ("changes to make", "a"),
+        ("Make 17 changes", "Enter"),
+        ("Everything is set up", "2"),
+        ("No runs yet", "n"),
+        ("Launch 3 runs", "Enter"),
+    ):
+        tab.wait(shown)
+        keyboard.press(key)
+    tab.wait("Best: alpha=0.1,l1_ratio=0.1")
+    assert tab.terminal.text.count("succeeded") == 3
+    keyboard.press("]")
+    tab.wait("lower is better")
+    keyboard.press("q")
+    tab.page.locator("#again").wait_for(state="visible", timeout=15_000)
+    assert tab.complaints == []
+
+
 def test_every_tab_is_an_app_of_its_own_and_ends_with_it(tab: Tab, browser: Browser, served: Served) -> None:
     tab.wait("Azure: sign in")
     first = served.apps()
