@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
+from textual.widgets._footer import FooterKey
 
 from mlops_tui.events import Event, SignIn, SignInsFound
 from mlops_tui.tui import remembered
@@ -56,6 +57,11 @@ async def test_enter_practises_at_once(size: tuple[int, int], tmp_path: Path) ->
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.current_mode == "setup")
         assert answers.arguments_of("open")["flags"] == {"cloud": "sandbox"}
+
+
+async def test_the_keys_are_told_although_nothing_has_been_pressed(tmp_path: Path) -> None:
+    async with app_of(replay(CLI), tmp_path).run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: len(pilot.app.screen.query(FooterKey)) == 3)
 
 
 async def test_sign_ins_are_listed_under_azure_and_the_one_chosen_is_opened(tmp_path: Path) -> None:
