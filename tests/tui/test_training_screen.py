@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from textual.widgets import ContentSwitcher, Static, Tab, TabbedContent
+from textual.widgets import ContentSwitcher, Footer, Static, Tab, TabbedContent
 
 from mlops_tui.events import ErrorCard, JobRun, JobRunsFound, LogLine, Problem, RunDescribed, RunsListed
 from mlops_tui.spool import log_file
@@ -297,9 +297,11 @@ async def test_what_a_pane_shows_takes_its_keys_at_once_and_escape_goes_back(
         await scene.pilot.press("right_square_bracket")
         await scene.until(lambda: isinstance(scene.app.focused, FigureView))
         plots = scene.screen.query_one(PlotsPane)
-        await scene.until(lambda: "Other metric" in scene.footer())
-        assert {"Next plot", "Other parameter", "Back to the runs"} <= set(scene.footer())
+        await scene.until(lambda: "Next metric" in scene.footer())
+        assert {"Next plot", "Next parameter", "Back"} <= set(scene.footer())
         assert len(set(scene.footer())) <= 5  # and the palette
+        keys = scene.screen.query_one(Footer).query("FooterKey")
+        assert all(key.region.right <= size[0] - 12 for key in keys if not key.has_class("-command-palette"))
         await scene.pilot.press("m")
         assert plots.metric == "mae"
         before = scene.table.chosen

@@ -30,7 +30,7 @@ from mlops_tui.tui.widgets.sweep_bar import SweepBar
 
 TICK = 0.5  # seconds between two looks at the clock while something runs
 # While a pane has the focus the footer is its own.
-KEYS_SHOWN: Mapping[str, tuple[str, ...]] = {"LogView": ("slash", "f", "l"), "PlotsPane": ("right", "m", "p")}
+KEYS_SHOWN: Mapping[str, tuple[str, ...]] = {"LogView": ("slash", "l"), "PlotsPane": ("right", "m", "p")}
 
 
 class TrainingScreen(SweepActions):
@@ -55,7 +55,7 @@ class TrainingScreen(SweepActions):
         Binding("greater_than_sign", "sweep(1)", "Next sweep", show=False, key_display=">"),
         Binding("left_square_bracket", "pane(-1)", "Pane before", show=False, key_display="["),
         Binding("right_square_bracket", "pane(1)", "Next pane", show=False, key_display="]"),
-        Binding("escape", "table", "Back to the runs", show=False),
+        Binding("escape", "table", "Back", show=False),
         Binding("up", "step(-1)", "Plot the run before", show=False),
         Binding("down", "step(1)", "Plot the next run", show=False),
         Binding("y", "copy", "Copy the table (Markdown)", show=False),

@@ -7,7 +7,7 @@ from textual.binding import Binding
 LOG_KEYS = [
     Binding("slash", "search", "Find in the log", key_display="/"),
     Binding("f", "toggle_follow", "Follow or pause"),
-    Binding("l", "levels", "All, warnings, errors"),
+    Binding("l", "levels", "Filter by level"),
     Binding("y", "copy", "Copy from the log"),
     Binding("s,ctrl+s", "save", "Save the log to a file"),
     Binding("colon,ctrl+g", "line", "Go to a line", key_display=":", show=False),

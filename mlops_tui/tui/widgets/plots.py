@@ -72,8 +72,8 @@ class PlotsPane(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "turn(1)", "Next plot"),
         Binding("left", "turn(-1)", "Plot before", show=False),
-        Binding("m", "next_metric", "Other metric"),
-        Binding("p", "next_parameter", "Other parameter"),
+        Binding("m", "next_metric", "Next metric"),
+        Binding("p", "next_parameter", "Next parameter"),
     ]
 
     class Wanted(Message):
