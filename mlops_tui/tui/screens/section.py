@@ -59,6 +59,9 @@ class Section(Screen[None]):
 
     def refresh_bindings(self) -> None:
         """Textual builds the footer anew, which takes longer than a frame: only where other keys are to be seen."""
+        if not self.is_current:  # or the app is ending: nobody sees keys then, and there may be none to ask for
+            super().refresh_bindings()
+            return
         seen = [
             (active.binding.key, active.binding.description, active.enabled)
             for active in self.active_bindings.values()
