@@ -60,6 +60,7 @@ class Section(Screen[None]):
     def refresh_bindings(self) -> None:
         """Textual builds the footer anew, which takes longer than a frame: only where other keys are to be seen."""
         if not self.is_current:  # or the app is ending: nobody sees keys then, and there may be none to ask for
+            self._keys_seen = None  # the footer is not as it was then
             super().refresh_bindings()
             return
         seen = [
