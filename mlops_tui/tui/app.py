@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlops_tui.tui.connection import Connection
-    from mlops_tui.tui.desk import Desk
+    from mlops_tui.tui.desks.desk import Desk
+    from mlops_tui.tui.desks.line import Notice, Topic
     from mlops_tui.tui.dialogs.leaving import Answer
-    from mlops_tui.tui.line import Notice, Topic
     from mlops_tui.tui.screens.opening import OpeningScreen
 
 FLUSH_SECONDS = 1 / 20  # changes are shown at most so often
@@ -99,7 +99,7 @@ class MlopsApp(App[str]):
         """Made when first asked for, which is after the first paint: what it imports takes a while."""
         if self._desk is None:
             from mlops_tui.tui.connection import WorkerProcess
-            from mlops_tui.tui.desk import Desk
+            from mlops_tui.tui.desks.desk import Desk
 
             connection = self._connect() if self._connect else WorkerProcess(self._file)
             logs = folders.data_folder(self.environment) / "logs"
@@ -269,7 +269,7 @@ class MlopsApp(App[str]):
         markup: bool = False,
     ) -> None:
         """A toast. Its text may come from outside: no markup, nothing that moves the cursor, and not a page of it."""
-        from mlops_tui.tui.plain import plain, plain_lines  # here: the first paint need not wait for it
+        from mlops_tui.tui.words.plain import plain, plain_lines  # here: the first paint need not wait for it
 
         text = plain_lines(message)
         shown = text if len(text) <= LONGEST_TOAST else f"{text[:LONGEST_TOAST]}…"

@@ -25,9 +25,9 @@ from mlops_tui.events import (
 )
 from mlops_tui.tui.actions import actions_of
 from mlops_tui.tui.app import MlopsApp
+from mlops_tui.tui.desks.line import Notice
 from mlops_tui.tui.dialogs.leaving import LeavingDialog
 from mlops_tui.tui.dialogs.sign_in import SignInDialog
-from mlops_tui.tui.line import Notice
 from mlops_tui.tui.screens.help import HelpScreen
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.themes import THEMES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mlops_tui.events import Change, ErrorCard, LogLine, Planned, PlanReady, Problem, StepDescription, StepsDescribed
 from mlops_tui.events import StepState as State
-from mlops_tui.tui.setup_words import DONE, costs_of, next_words, pending_words, state_words, status_words, warnings_of
 from mlops_tui.tui.state.setup import BROKEN_OFF, MOST_LINES, SetupState
+from mlops_tui.tui.words.setup import DONE, costs_of, next_words, pending_words, state_words, status_words, warnings_of
 from tests.tui.replay import recorded
 
 

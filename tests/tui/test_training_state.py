@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from mlops_tui.events import Event, JobRun, JobRunsFound, Problem, RunsListed, RunState
-from mlops_tui.tui.labels import duration, figure
-from mlops_tui.tui.line import INTERRUPTED
+from mlops_tui.tui.desks.line import INTERRUPTED
 from mlops_tui.tui.state.order import Order, ordered
 from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState, parameters_of
-from mlops_tui.tui.sweep_text import read_grid, read_sets, sets_text
-from mlops_tui.tui.sweep_words import order_text, status_text, sweep_name
 from mlops_tui.tui.widgets.run_columns import as_markdown, run_cell, run_columns
+from mlops_tui.tui.words.labels import duration, figure
+from mlops_tui.tui.words.sweep_text import read_grid, read_sets, sets_text
+from mlops_tui.tui.words.sweeps import order_text, status_text, sweep_name
 from tests.tui.replay import recorded
 from tests.tui.sweeps import FAILED, MISSED, NAMES, begun, compared, ended, ended_well, measured, one_failed, result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_tui.tui.log_file import LogIndex
+from mlops_tui.tui.logs.file import LogIndex
 
 
 def write(path: Path, *lines: str, mode: str = "a") -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui.tui.log_file import CHUNK, LONGEST, LevelFilter, Line, printable
-from mlops_tui.tui.log_saving import save
+from mlops_tui.tui.logs.file import CHUNK, LONGEST, LevelFilter, Line, printable
+from mlops_tui.tui.logs.saving import save
 from tests.unit.log_stories import scanned, write
 
 ALL, WARNINGS, ERRORS = LevelFilter.ALL, LevelFilter.WARNINGS, LevelFilter.ERRORS

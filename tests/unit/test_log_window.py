@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui.tui.log_file import LevelFilter, LogFile, LogIndex
-from mlops_tui.tui.log_search import LogSearch
-from mlops_tui.tui.log_window import LogWindow
+from mlops_tui.tui.logs.file import LevelFilter, LogFile, LogIndex
+from mlops_tui.tui.logs.search import LogSearch
+from mlops_tui.tui.logs.window import LogWindow
 from tests.unit.log_stories import scanned, write
 
 ALL, ERRORS = LevelFilter.ALL, LevelFilter.ERRORS

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from mlops_tui.tui.dialogs.box import BoxDialog
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.setup_words import ACTION_COLOURS, ACTION_SIGNS, costs_of, counted, warnings_of
-from mlops_tui.tui.signs import WARNING
 from mlops_tui.tui.state.setup import StepRow
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.setup import ACTION_COLOURS, ACTION_SIGNS, costs_of, counted, warnings_of
+from mlops_tui.tui.words.signs import WARNING
 
 
 class ConfirmApply(BoxDialog[bool]):

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from mlops_tui.tui.dialogs.box import BoxDialog
-from mlops_tui.tui.signs import WARNING
+from mlops_tui.tui.words.signs import WARNING
 
 
 class ConfirmTeardown(BoxDialog[bool]):

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from mlops_tui.tui.plain import plain
+from mlops_tui.tui.words.plain import plain
 
 
 class EndingDialog(ModalScreen[bool]):

@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from mlops_tui.run_parameters import Parameters
-from mlops_tui.tui.sweep_text import count_text
 from mlops_tui.tui.widgets.sweep_form import SweepForm, Way, Ways
+from mlops_tui.tui.words.sweep_text import count_text
 
 
 @dataclass(frozen=True)

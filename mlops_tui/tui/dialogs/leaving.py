@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 if TYPE_CHECKING:
-    from mlops_tui.tui.desk import Desk
+    from mlops_tui.tui.desks.desk import Desk
 
 Answer = Literal["leave", "ended", "stay"]
 END_SECONDS = 60.0  # how long ending everything may take before the person is asked again

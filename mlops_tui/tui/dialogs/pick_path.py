@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Static
 
 from mlops_tui.tui.dialogs.box import BoxDialog
-from mlops_tui.tui.plain import plain
+from mlops_tui.tui.words.plain import plain
 
 
 class _Tree(DirectoryTree):

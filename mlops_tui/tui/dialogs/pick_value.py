@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from mlops_tui.events import Choice
 from mlops_tui.tui.dialogs.box import BoxDialog
-from mlops_tui.tui.plain import plain
+from mlops_tui.tui.words.plain import plain
 
 Offered = Callable[[], tuple[tuple[Choice, ...] | None, str]]  # the choices once they are there, and what went wrong
 LOOK_SECONDS = 0.1

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from mlops_tui.tui.plain import plain
+from mlops_tui.tui.words.plain import plain
 
 PAGE = re.compile(r"https://[^\s\"'<>]+")
 CODE = re.compile(r"\bcode ([A-Z0-9-]{6,12})\b")

@@ -13,10 +13,8 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Button, ContentSwitcher, Static
 
-from mlops_tui.tui.build_words import build_name, comparison, comparison_title, none_text
+from mlops_tui.tui.desks.line import Topic
 from mlops_tui.tui.dialogs.launching import Launch, LaunchDialog
-from mlops_tui.tui.line import Topic
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.screens.history_help import HELP
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.state.history import BuildRow, HistoryState
@@ -27,6 +25,8 @@ from mlops_tui.tui.widgets.builds_table import BuildsTable
 from mlops_tui.tui.widgets.error_card import ErrorCardView
 from mlops_tui.tui.widgets.run_details import RunDetails
 from mlops_tui.tui.widgets.runs_table import RunsTable
+from mlops_tui.tui.words.builds import build_name, comparison, comparison_title, none_text
+from mlops_tui.tui.words.plain import plain
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp

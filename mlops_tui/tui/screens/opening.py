@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 if TYPE_CHECKING:
     from mlops_tui.events import SignIn
     from mlops_tui.tui.app import MlopsApp
-    from mlops_tui.tui.line import Topic
+    from mlops_tui.tui.desks.line import Topic
 
 PRACTICE = {"cloud": "sandbox"}
 ABOUT = "From an empty Azure subscription to a trained model on Azure Databricks, every step live."
@@ -128,7 +128,7 @@ What you chose last time is marked and preselected.
     def _sign_ins(self, found: Iterable[SignIn]) -> Iterator[Option]:
         """Text from outside, made plain."""
         for sign_in in found:
-            from mlops_tui.tui.plain import plain
+            from mlops_tui.tui.words.plain import plain
 
             yield self._option(plain(sign_in.title), plain(sign_in.detail), sign_in.settings)
 

@@ -13,8 +13,8 @@ from mlops_tui.tui.widgets.section_bar import SectionBar
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
-    from mlops_tui.tui.desk import Desk
-    from mlops_tui.tui.line import Topic
+    from mlops_tui.tui.desks.desk import Desk
+    from mlops_tui.tui.desks.line import Topic
 
 
 class Section(Screen[None]):

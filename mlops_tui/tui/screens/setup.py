@@ -11,19 +11,19 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import LoadingIndicator, Static, TabbedContent
 
+from mlops_tui.tui.desks.line import Severity, Topic
 from mlops_tui.tui.dialogs.confirm_apply import ConfirmApply
 from mlops_tui.tui.dialogs.confirm_teardown import ConfirmTeardown
-from mlops_tui.tui.line import Severity, Topic
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.screens.setup_settings import SettingsActions
-from mlops_tui.tui.setup_words import DONE, titles
 from mlops_tui.tui.state.setup import SetupState, StepRow
 from mlops_tui.tui.widgets.error_card import WEB, ErrorCardView
 from mlops_tui.tui.widgets.settings_form import SettingsForm
 from mlops_tui.tui.widgets.setup_status import SetupStatus
 from mlops_tui.tui.widgets.step_list import StepList
 from mlops_tui.tui.widgets.step_tabs import StepTabs
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.setup import DONE, titles
 
 TICK_SECONDS = 0.5  # between two looks at the clock while something runs
 

@@ -14,19 +14,19 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
-from mlops_tui.tui.line import Topic
+from mlops_tui.tui.desks.line import Topic
 from mlops_tui.tui.screens.shown_keys import with_focus_in
 from mlops_tui.tui.screens.sweep_actions import SweepActions
 from mlops_tui.tui.screens.training_help import HELP
 from mlops_tui.tui.state.order import Order
 from mlops_tui.tui.state.training import RunRow, Sweep, parameters_of
-from mlops_tui.tui.sweep_words import earlier_text, order_text, status_text, table_title
 from mlops_tui.tui.widgets.no_runs_yet import NoRunsYet
 from mlops_tui.tui.widgets.paragraph import Paragraph
 from mlops_tui.tui.widgets.run_columns import as_markdown
 from mlops_tui.tui.widgets.run_panes import RunPanes
 from mlops_tui.tui.widgets.runs_table import RunsTable
 from mlops_tui.tui.widgets.sweep_bar import SweepBar
+from mlops_tui.tui.words.sweeps import earlier_text, order_text, status_text, table_title
 
 TICK = 0.5  # seconds between two looks at the clock while something runs
 # While a pane has the focus the footer is its own.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlops_tui.events import RunDescribed
-from mlops_tui.tui.labels import HIGHER_IS_BETTER, figure, metric_title, parameter
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.signs import BEST
 from mlops_tui.tui.state.gate import drawable, gate_of
 from mlops_tui.tui.state.history import BuildRow
 from mlops_tui.tui.state.training import RunRow
+from mlops_tui.tui.words.labels import HIGHER_IS_BETTER, figure, metric_title, parameter
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.signs import BEST
 
 T = TypeVar("T")
 Point = tuple[float, float]

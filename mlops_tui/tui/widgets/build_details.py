@@ -11,13 +11,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from mlops_tui.events import ErrorCard
-from mlops_tui.tui.build_words import about_build
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.history import BuildRow, HistoryState
 from mlops_tui.tui.state.order import Order
 from mlops_tui.tui.state.training import RunRow, row_of
 from mlops_tui.tui.widgets.run_details import RunDetails
 from mlops_tui.tui.widgets.runs_table import RunsTable
+from mlops_tui.tui.words.builds import about_build
+from mlops_tui.tui.words.plain import plain
 
 
 class BuildDetails(Vertical):

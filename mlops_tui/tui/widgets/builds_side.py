@@ -10,11 +10,11 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from mlops_tui.tui.build_words import count_builds
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.history import HistoryState, matching
-from mlops_tui.tui.sweep_text import count_text
 from mlops_tui.tui.widgets.builds_table import BuildsTable
+from mlops_tui.tui.words.builds import count_builds
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.sweep_text import count_text
 
 
 class BuildsSide(Vertical):

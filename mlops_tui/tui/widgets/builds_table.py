@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
-from mlops_tui.tui.build_words import OUTCOME_COLOURS, OUTCOME_SIGNS, build_name, metric_of_gate, when
-from mlops_tui.tui.labels import figure, metric_title
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.history import BuildRow
+from mlops_tui.tui.words.builds import OUTCOME_COLOURS, OUTCOME_SIGNS, build_name, metric_of_gate, when
+from mlops_tui.tui.words.labels import figure, metric_title
+from mlops_tui.tui.words.plain import plain
 
 # What stands beside the number, with widths: the first that leaves the number room in full. A number that was made up
 # has the moment in it, so that is what is left away first.

@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Button, Static
 
-from mlops_tui.tui.plain import plain_lines
 from mlops_tui.tui.state.setup import StepRow
+from mlops_tui.tui.words.plain import plain_lines
 
 
 class ByHand(VerticalScroll):

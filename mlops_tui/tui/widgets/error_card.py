@@ -11,8 +11,8 @@ from textual.widgets import Button, Collapsible, Link, Static
 from mlops_tui.errors import UsageError
 from mlops_tui.events import ErrorCard
 from mlops_tui.redaction import redact
-from mlops_tui.tui.plain import plain, plain_lines
-from mlops_tui.tui.signs import STEP_SIGNS
+from mlops_tui.tui.words.plain import plain, plain_lines
+from mlops_tui.tui.words.signs import STEP_SIGNS
 
 MOST_RAW = 4_000  # characters shown of what the service said; all of them are copied
 WEB = ("https://", "http://")

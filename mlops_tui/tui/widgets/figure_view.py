@@ -7,8 +7,8 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from mlops_tui.tui.figure_drawing import draw
-from mlops_tui.tui.plain import plain_lines
 from mlops_tui.tui.state.figures import Figure
+from mlops_tui.tui.words.plain import plain_lines
 
 
 class FigureView(Widget, can_focus=True):

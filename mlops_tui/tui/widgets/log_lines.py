@@ -14,11 +14,11 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlops_tui.tui.log_file import LevelFilter, Line
-from mlops_tui.tui.log_window import LogWindow
-from mlops_tui.tui.signs import RUN_SIGNS, WARNING
+from mlops_tui.tui.logs.file import LevelFilter, Line
+from mlops_tui.tui.logs.window import LogWindow
 from mlops_tui.tui.widgets.log_strip import Span, cells, draw
 from mlops_tui.tui.widgets.log_words import COPIED_AT_MOST
+from mlops_tui.tui.words.signs import RUN_SIGNS, WARNING
 
 SIGNS = {"i": "  ", "w": f"{WARNING} ", "e": f"{RUN_SIGNS['failed']} "}  # levels do not rest on colours alone
 LOOKS = {"i": "log-lines--info", "w": "log-lines--warning", "e": "log-lines--error"}

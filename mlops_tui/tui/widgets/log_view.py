@@ -21,9 +21,9 @@ from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import get_current_worker
 
-from mlops_tui.tui.log_file import LogFile
-from mlops_tui.tui.log_saving import save
-from mlops_tui.tui.log_window import LogWindow
+from mlops_tui.tui.logs.file import LogFile
+from mlops_tui.tui.logs.saving import save
+from mlops_tui.tui.logs.window import LogWindow
 from mlops_tui.tui.widgets.log_keys import LOG_KEYS
 from mlops_tui.tui.widgets.log_lines import SIDEWAYS, LogLines, next_levels
 from mlops_tui.tui.widgets.log_prompt import LogPrompt, Question

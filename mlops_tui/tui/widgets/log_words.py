@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_tui.tui.log_file import LevelFilter, LogFile
-from mlops_tui.tui.log_window import LogWindow
+from mlops_tui.tui.logs.file import LevelFilter, LogFile
+from mlops_tui.tui.logs.window import LogWindow
 
 COPIED_AT_MOST = 10_000  # lines: terminals take no more in one piece
 

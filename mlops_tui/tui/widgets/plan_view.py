@@ -8,10 +8,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from mlops_tui.events import Change
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.setup_words import ACTION_COLOURS, ACTION_SIGNS, pending_words
-from mlops_tui.tui.signs import WARNING
 from mlops_tui.tui.state.setup import SetupState, StepRow
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.setup import ACTION_COLOURS, ACTION_SIGNS, pending_words
+from mlops_tui.tui.words.signs import WARNING
 
 FREE = "Nothing costs anything in the practice cloud; the costs named here are Azure's."
 

@@ -12,8 +12,6 @@ from textual.message import Message
 from textual.widgets import Static
 
 from mlops_tui.events import RunDescribed
-from mlops_tui.tui.labels import METRIC_MEANINGS, metric_title
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.figures import (
     Figure,
     best_by_build,
@@ -26,6 +24,8 @@ from mlops_tui.tui.state.history import BuildRow
 from mlops_tui.tui.state.order import metrics_of
 from mlops_tui.tui.state.training import RunRow, row_of
 from mlops_tui.tui.widgets.figure_view import FigureView
+from mlops_tui.tui.words.labels import METRIC_MEANINGS, metric_title
+from mlops_tui.tui.words.plain import plain
 
 Kind = Literal["runs", "predicted", "residuals", "builds"]
 KINDS: Mapping[Kind, tuple[str, str]] = {

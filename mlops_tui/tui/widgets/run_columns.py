@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from mlops_tui.tui.labels import (
+from mlops_tui.tui.state.order import metrics_of, parameters_in
+from mlops_tui.tui.state.training import RunRow
+from mlops_tui.tui.words.labels import (
     duration,
     figure,
     gate_word,
@@ -16,9 +18,7 @@ from mlops_tui.tui.labels import (
     run_colour,
     run_sign,
 )
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.state.order import metrics_of, parameters_in
-from mlops_tui.tui.state.training import RunRow
+from mlops_tui.tui.words.plain import plain
 
 WIDE = 99  # cells from which parameters have columns of their own
 PADDING = 2  # cells around each column

@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.widgets import Link, Static
 
 from mlops_tui.events import RunDescribed
-from mlops_tui.tui.labels import duration, figure, gate_word, metric_title, parameter, run_sign
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.training import RunRow
+from mlops_tui.tui.words.labels import duration, figure, gate_word, metric_title, parameter, run_sign
+from mlops_tui.tui.words.plain import plain
 
 WEB = ("https://", "http://")
 LABEL = 12  # cells

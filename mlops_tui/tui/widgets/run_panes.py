@@ -15,8 +15,6 @@ from textual.widgets import TabbedContent, TabPane, Tabs
 
 from mlops_tui.events import ErrorCard
 from mlops_tui.spool import log_file
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.signs import RUN_SIGNS, WARNING
 from mlops_tui.tui.state.history import HistoryState
 from mlops_tui.tui.state.training import RunRow, Sweep, TrainingState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
@@ -24,6 +22,8 @@ from mlops_tui.tui.widgets.figure_view import FigureView
 from mlops_tui.tui.widgets.log_lines import LogLines
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.run_details import RunDetails
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.signs import RUN_SIGNS, WARNING
 
 if TYPE_CHECKING:
     from mlops_tui.tui.widgets.plots import PlotsPane

@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
 
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.signs import STEP_SIGNS
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.signs import STEP_SIGNS
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
-    from mlops_tui.tui.line import Topic
+    from mlops_tui.tui.desks.line import Topic
 
 TITLES = {"setup": "1 Setup", "training": "2 Training", "history": "3 History"}
 PADDING = 2  # cells around each name

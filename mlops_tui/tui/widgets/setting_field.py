@@ -10,8 +10,8 @@ from textual.widgets import Button, Input, Select, Static
 
 from mlops_tui import settings
 from mlops_tui.events import SettingValue
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.signs import STEP_SIGNS
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.signs import STEP_SIGNS
 
 ORIGINS = {"default": "the default", "sandbox": "the practice cloud"}
 FOLDERS, FILES = ("notebooks",), ("federated_token_file",)

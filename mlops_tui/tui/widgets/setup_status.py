@@ -6,10 +6,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from mlops_tui.tui.setup_words import Mood, status_words
-from mlops_tui.tui.signs import STEP_SIGNS
 from mlops_tui.tui.state.setup import SetupState
 from mlops_tui.tui.widgets.step_list import SPINNER
+from mlops_tui.tui.words.setup import Mood, status_words
+from mlops_tui.tui.words.signs import STEP_SIGNS
 
 SIGNS: dict[Mood, str] = {
     "open": STEP_SIGNS["will change"],

@@ -9,11 +9,11 @@ from textual.reactive import Reactive
 from textual.widgets import Link, Static
 
 from mlops_tui.events import Identified
-from mlops_tui.tui.plain import plain, plain_lines
-from mlops_tui.tui.setup_words import costs_of, next_words, titles
 from mlops_tui.tui.state.setup import SetupState, StepRow
 from mlops_tui.tui.widgets.error_card import WEB
 from mlops_tui.tui.widgets.paragraph import Page, Paragraph
+from mlops_tui.tui.words.plain import plain, plain_lines
+from mlops_tui.tui.words.setup import costs_of, next_words, titles
 
 
 class StepAbout(VerticalScroll):

@@ -11,10 +11,10 @@ from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
 
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.setup_words import state_words
-from mlops_tui.tui.signs import STEP_COLOURS, STEP_SIGNS
 from mlops_tui.tui.state.setup import SetupState, StepRow
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.setup import state_words
+from mlops_tui.tui.words.signs import STEP_COLOURS, STEP_SIGNS
 
 SPINNER = "◐◓◑◒"
 

@@ -11,9 +11,9 @@ from textual.widgets import Static
 
 from mlops_tui.events import LogLine
 from mlops_tui.redaction import redact
-from mlops_tui.tui.plain import plain
-from mlops_tui.tui.signs import STEP_SIGNS, WARNING
 from mlops_tui.tui.state.setup import MOST_LINES, StepRow
+from mlops_tui.tui.words.plain import plain
+from mlops_tui.tui.words.signs import STEP_SIGNS, WARNING
 
 PAGE = 100  # lines in one widget: what has been filled is not laid out again for every line that follows
 LONGEST = 2_000  # characters shown of one line

@@ -11,7 +11,6 @@ from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane, Tabs
 
 from mlops_tui.events import SettingValue
-from mlops_tui.tui.plain import plain
 from mlops_tui.tui.state.setup import SetupState, StepRow
 from mlops_tui.tui.widgets.by_hand import ByHand
 from mlops_tui.tui.widgets.error_card import ErrorCardView
@@ -19,6 +18,7 @@ from mlops_tui.tui.widgets.plan_view import PlanView
 from mlops_tui.tui.widgets.settings_form import SettingsForm
 from mlops_tui.tui.widgets.step_about import StepAbout
 from mlops_tui.tui.widgets.step_log import StepLog
+from mlops_tui.tui.words.plain import plain
 
 TABS = ("about", "settings", "plan", "by-hand", "log")
 

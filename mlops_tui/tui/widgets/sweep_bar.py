@@ -7,7 +7,7 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Static
 
 from mlops_tui.tui.state.training import TrainingState, parameters_of
-from mlops_tui.tui.sweep_words import sweep_name
+from mlops_tui.tui.words.sweeps import sweep_name
 
 ACTIONS = {
     "new": ("Train", "Choose runs and launch them (n)"),

@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher, Input, Label, RadioButton, RadioSet, Static, TextArea
 
 from mlops_tui.run_parameters import DEFAULT_RUNS, RANGES, Parameters
-from mlops_tui.tui.signs import RUN_SIGNS
-from mlops_tui.tui.sweep_text import Reading, count_text, read_grid, read_sets, run_text, sets_text
+from mlops_tui.tui.words.signs import RUN_SIGNS
+from mlops_tui.tui.words.sweep_text import Reading, count_text, read_grid, read_sets, run_text, sets_text
 
 Way = Literal["project", "sets", "grid"]
 WAYS: Mapping[Way, str] = {"project": "As the project says", "sets": "These sets", "grid": "A grid"}

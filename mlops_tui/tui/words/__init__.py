@@ -1,0 +1,1 @@
+"""How things read on the screen: plain text, signs, figures, sentences."""
