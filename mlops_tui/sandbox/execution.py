@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
@@ -221,7 +222,7 @@ class Execution:
             notebook=notebook,
             parameters=work.parameters,
             root=self._sandbox.folder / "files",
-            environment=self._environment(token["token_value"]),
+            environment=self._environment(token["token_value"], work.path),
             output=output,
             secrets=(*self._sandbox.find(Secrets).values(), token["token_value"]),
             timeout=float(work.spec.get("timeout_seconds") or 0) or None,
@@ -245,12 +246,15 @@ class Execution:
                 "RESOURCE_NOT_FOUND",
             ) from error
 
-    def _environment(self, token: str) -> dict[str, str]:
+    def _environment(self, token: str, notebook: str) -> dict[str, str]:
+        # As MLflow names the source on Databricks; by itself it would name a file of the sandbox's own.
+        source = {"mlflow.source.name": notebook, "mlflow.source.type": "NOTEBOOK"}
         ca = str(self._sandbox.folder / "ca.pem")
         return {
             "DATABRICKS_HOST": self._sandbox.origin,
             "DATABRICKS_TOKEN": token,
             "MLFLOW_TRACKING_URI": "databricks",
+            "MLFLOW_RUN_CONTEXT": json.dumps(source | {"mlflow.databricks.notebookPath": notebook}),
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of pages that only Databricks has
             # The Databricks SDK below MLflow asks for the host's configuration over a new connection for each client:
