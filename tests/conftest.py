@@ -10,16 +10,34 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mlops_tui import redaction
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from tests.scheduling import Grouped
+
 
 # Dozens of sandboxes and every SDK live in one test process: at its usual pace the collector takes a third of the time.
 gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+    from tests.scheduling import Grouped
+
+    return Grouped(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_other_tests_are_words_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test hides stays hidden in its process: the words that it used must not vanish from the next one."""
+    monkeypatch.setattr(redaction, "_known", set(redaction._known))
+    monkeypatch.setattr(redaction, "_pattern", redaction._pattern)
 
 
 @dataclass
