@@ -33,6 +33,11 @@ FOREIGN = (
 )
 
 
+def _heed_interrupts() -> None:
+    """A shell that runs the tests in its background lets them ignore Ctrl+C, and whatever they start as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Ended:
     """A command that has ended."""
@@ -90,6 +95,7 @@ class Home:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_interrupts,
         )
 
     def kill_when(self, arguments: tuple[str, ...], reached: Any, after: float = 0.0) -> list[dict[str, Any]]:
