@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
-from tests.journeys.conftest import COMMAND, Home
+from tests.journeys.conftest import Home
 from tests.pty_app import Emulator
 
 pytestmark = [pytest.mark.xdist_group("web"), pytest.mark.timeout(150)]
@@ -100,15 +100,7 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = Home(tmp_path_factory.mktemp("web"))
     port = free_port()
-    process = subprocess.Popen(
-        [*COMMAND, "web", "--port", str(port)],
-        cwd=home.folder,
-        env=home.environment({}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = home.start("web", "--port", str(port))
     assert process.stdout is not None
     address = process.stdout.readline().split()[-1]
     assert address.startswith(f"http://127.0.0.1:{port}/?key="), address
@@ -285,15 +277,7 @@ def test_quitting_the_app_says_so_and_offers_another(tab: Tab, served: Served) -
 
 def test_ctrl_c_ends_the_server_and_every_app(browser: Browser, tmp_path: Path) -> None:
     home, port = Home(tmp_path), free_port()
-    process = subprocess.Popen(
-        [*COMMAND, "web", "--port", str(port)],
-        cwd=home.folder,
-        env=home.environment({}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = home.start("web", "--port", str(port))
     assert process.stdout is not None
     served = Served(home, port, process.stdout.readline().split()[-1], process)
     opened = Tab(browser, served)

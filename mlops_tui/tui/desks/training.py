@@ -107,10 +107,6 @@ class TrainingDesk:
 
         return self._line.ask("show", fold, run_id=run_id)
 
-    def end_all(self) -> list[Request]:
-        """Cancel everything that runs in the cloud."""
-        return [self.end_run(sweep.job_run) for sweep in self.state.running if sweep.job_run]
-
     def _sweep(self, asked: int = 0, job_run: str = "", again: bool = False) -> Sweep:
         """A new one, on show from now on."""
         sweep = Sweep(self._logs / secrets.token_hex(6), asked=asked, job_run=job_run, again=again)

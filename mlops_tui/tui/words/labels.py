@@ -48,11 +48,6 @@ def parameter(value: float | str) -> str:
     return f"{value:g}" if isinstance(value, int | float) else plain(value)
 
 
-def parameters_text(parameters: Mapping[str, float | str]) -> str:
-    """alpha=0.5, l1_ratio=0.5"""
-    return ", ".join(f"{plain(name)}={parameter(value)}" for name, value in parameters.items())
-
-
 def gate_word(row: RunRow) -> str:
     if row.passed is None:
         return ""
