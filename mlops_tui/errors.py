@@ -15,6 +15,8 @@ MlopsError                exit 1
 ├── NotInStepError        exit 1   applied, and yet the cloud says otherwise
 ├── RunFailedError        exit 1   a training run ended badly
 ├── GateMissedError       exit 1   the runs ended well, and none is good enough
+├── DeliveryFailedError   exit 1   an image or a deployment ended badly, or is lost
+├── ValidationFailedError exit 1   what a stage answers is not good enough
 └── Interrupted           exit 130 Ctrl+C, or the worker was told to stop
 """
 
@@ -98,6 +100,14 @@ class RunFailedError(MlopsError):
 
 
 class GateMissedError(MlopsError):
+    pass
+
+
+class DeliveryFailedError(MlopsError):
+    pass
+
+
+class ValidationFailedError(MlopsError):
     pass
 
 

@@ -55,6 +55,7 @@ PROVIDERS = {
     "Microsoft.Databricks": ProviderFacts({"workspaces": "2024-05-01", "accessConnectors": "2024-05-01"}),
     "Microsoft.Insights": ProviderFacts({"components": "2020-02-02"}),
     "Microsoft.KeyVault": ProviderFacts({"vaults": "2023-07-01"}),
+    "Microsoft.KubernetesConfiguration": ProviderFacts({"extensions": "2023-05-01"}),
     "Microsoft.MachineLearningServices": ProviderFacts({"workspaces": "2024-10-01"}),
     "Microsoft.Network": ProviderFacts({"virtualNetworks": "2024-01-01"}),
     "Microsoft.OperationalInsights": ProviderFacts({"workspaces": "2023-09-01"}),

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from mlops_tui import events
 from mlops_tui.events import (
     Change,
     ErrorCard,
@@ -22,11 +21,12 @@ from mlops_tui.events import (
     RunsCompared,
     RunState,
     StepState,
+    base,
     from_json,
     to_json,
 )
 
-KINDS = sorted(events._BY_TYPE.values(), key=lambda kind: kind.type)
+KINDS = sorted(base._BY_TYPE.values(), key=lambda kind: kind.type)
 HOSTILE = [
     "",
     "two\nlines\r\n\ttabbed",
