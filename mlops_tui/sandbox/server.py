@@ -42,6 +42,7 @@ SERVICES = (
     "databricks_resource:DatabricksWorkspaces",
     "key_vaults:KeyVaults",
     "key_vault_secrets:KeyVaultSecrets",
+    "container_registries:ContainerRegistries",
     "resource_groups:AnyResource",
     "members:Members",
     "scim:Scim",
