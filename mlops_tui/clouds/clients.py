@@ -12,14 +12,20 @@ from mlops_tui.clouds.patience import trust
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.arm import Arm
+    from mlops_tui.clouds.arm_resources import ArmResources
     from mlops_tui.clouds.cloud import Cloud
+    from mlops_tui.clouds.container_groups import ContainerGroups
+    from mlops_tui.clouds.container_images import ContainerImages
     from mlops_tui.clouds.databricks import Databricks
     from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspaces
     from mlops_tui.clouds.directory import Directory
     from mlops_tui.clouds.key_vault import KeyVaults
+    from mlops_tui.clouds.ml_models import MlModels
+    from mlops_tui.clouds.online_endpoints import OnlineEndpoints
     from mlops_tui.clouds.resource_groups import ResourceGroups
     from mlops_tui.clouds.rest import Rest
     from mlops_tui.clouds.roles import Roles
+    from mlops_tui.clouds.scoring import Scoring
     from mlops_tui.clouds.subscriptions import Subscriptions
     from mlops_tui.project import Project
 
@@ -69,6 +75,58 @@ class Clients:
         from mlops_tui.clouds.key_vault import KeyVaults
 
         return self._once("key vaults", lambda: KeyVaults(self._arm, self._key_vault))
+
+    @property
+    def resources(self) -> ArmResources:
+        """Any Azure resource by its id."""
+        from mlops_tui.clouds.arm_resources import ArmResources
+
+        return self._once("resources", lambda: ArmResources(self._arm))
+
+    @property
+    def models(self) -> MlModels:
+        """Registered models of an Azure ML workspace."""
+        from mlops_tui.clouds.ml_models import MlModels
+
+        return self._once("models", lambda: MlModels(self.resources))
+
+    @property
+    def container_groups(self) -> ContainerGroups:
+        from mlops_tui.clouds.container_groups import ContainerGroups
+
+        return self._once("container groups", lambda: ContainerGroups(self.resources))
+
+    @property
+    def online_endpoints(self) -> OnlineEndpoints:
+        from mlops_tui.clouds.online_endpoints import OnlineEndpoints
+
+        return self._once("online endpoints", lambda: OnlineEndpoints(self.resources))
+
+    @property
+    def container_images(self) -> ContainerImages:
+        """What container registries hold."""
+
+        def make() -> ContainerImages:
+            from mlops_tui.clouds.container_images import ContainerImages
+
+            made = ContainerImages(self.identity, self.cloud)
+            self._closing.append(made.close)
+            return made
+
+        return self._once("container images", make)
+
+    @property
+    def scoring(self) -> Scoring:
+        """What models answer."""
+
+        def make() -> Scoring:
+            from mlops_tui.clouds.scoring import Scoring
+
+            made = Scoring(self.cloud)
+            self._closing.append(made.close)
+            return made
+
+        return self._once("scoring", make)
 
     @property
     def directory(self) -> Directory:
