@@ -1,12 +1,13 @@
 """What every service of the sandbox is written in: a Service answers Calls by its routes.
 
-Handlers are plain functions that run on a thread of their own, so that they may wait for SQLite or for a process.
+Handlers are plain functions that run on a thread of their own, so that they may wait for SQLite or for a process. A
+coroutine function runs on the server's own loop instead, where nothing may wait: it only passes on.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
@@ -95,6 +96,7 @@ class Call:
 
 
 Handler = Callable[[Call], Body | Response]
+AsyncHandler = Callable[[Call], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Endpoint:
 
     method: str
     path: str
-    handler: Handler
+    handler: Handler | AsyncHandler
     dialect: Dialect
 
 
@@ -128,7 +130,7 @@ class Service:
     def forget_workspace(self) -> None:
         """The Databricks workspace was deleted: so is all that was in it."""
 
-    def on(self, method: str, path: str, handler: Handler, dialect: Dialect | None = None) -> Endpoint:
+    def on(self, method: str, path: str, handler: Handler | AsyncHandler, dialect: Dialect | None = None) -> Endpoint:
         return Endpoint(method, path, handler, dialect or self.dialect)
 
 

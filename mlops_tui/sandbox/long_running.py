@@ -31,6 +31,10 @@ KEPT = 3600  # seconds that a finished operation can still be asked for
 Ending = Callable[[str], None]  # gets the target's id; must be safe to repeat; an ApiError makes the operation fail
 
 
+class NotYet(Exception):  # noqa: N818 (no error: an ending says so when what it waits for still goes on)
+    """The operation goes on; its ending is asked again by whoever calls next."""
+
+
 class LongRunning(ResourceProvider):
     """Operation statuses (Azure-AsyncOperation) and operation results (Location)."""
 
@@ -88,6 +92,8 @@ class LongRunning(ResourceProvider):
         try:
             self._endings[kept["verb"]](kept["target"])
             kept["status"] = "Succeeded"
+        except NotYet:
+            return
         except ApiError as error:
             self._fail(kept, error)
         except Exception:  # a defect of ours fails this one operation, not every later call that settles it again

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-# These change nothing: sign-in and search are POSTs by protocol.
+# These change nothing: sign-in, search and scoring are POSTs by protocol.
 READS_BY_POST = (
     "/oauth2/",
     "/runs/search",
@@ -21,6 +21,7 @@ READS_BY_POST = (
     "/registered-models/search",
     "/logged-models/search",
     "/getByIds",
+    "/score",
 )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mlops_tui.sandbox import browsers
-from mlops_tui.sandbox.api import ApiError, Call, Endpoint, Service, answer
+from mlops_tui.sandbox.api import ApiError, AsyncHandler, Call, Endpoint, Handler, Service, answer
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.faults import Fault
 
@@ -155,6 +156,8 @@ async def _under(fault: Fault | None, sandbox: Sandbox, endpoint: Endpoint, call
     if fault and fault.delay:
         await asyncio.sleep(fault.delay)
     if not fault or not fault.status:
+        if inspect.iscoroutinefunction(endpoint.handler):
+            return await _pass_on(endpoint, call)
         return await run_in_threadpool(_work, sandbox, endpoint, call)
     response = _refusal(call.dialect.fault(fault.status))
     if fault.retry_after:
@@ -165,13 +168,29 @@ async def _under(fault: Fault | None, sandbox: Sandbox, endpoint: Endpoint, call
 def _work(sandbox: Sandbox, endpoint: Endpoint, call: Call) -> Response:
     try:
         call.principal = endpoint.dialect.sign_in(sandbox, call)
-        result = endpoint.handler(call)
+        result = cast(Handler, endpoint.handler)(call)
     except ApiError as error:
         return _refusal(error)
     except Exception:  # a defect of ours must not take the server down, and must be found again in its log
         log.exception("%s %s", call.method, call.path)
-        return _refusal(call.dialect.error(500, "InternalServerError", "The sandbox failed; its log says where."))
+        return _defect(call)
     return result if isinstance(result, Response) else JSONResponse(result)
+
+
+async def _pass_on(endpoint: Endpoint, call: Call) -> Response:
+    """By a handler on this loop, which signs the caller in itself."""
+    handler = cast(AsyncHandler, endpoint.handler)
+    try:
+        return await handler(call)
+    except ApiError as error:
+        return _refusal(error)
+    except Exception:  # as in _work
+        log.exception("%s %s", call.method, call.path)
+        return _defect(call)
+
+
+def _defect(call: Call) -> Response:
+    return _refusal(call.dialect.error(500, "InternalServerError", "The sandbox failed; its log says where."))
 
 
 def _refusal(error: ApiError) -> Response:
