@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from mlops_tui import __version__
 from mlops_tui.engine import Engine, Outcome, Plan, Sequencer, card
-from mlops_tui.errors import Interrupted, MlopsError, UsageError
+from mlops_tui.errors import Interrupted, MlopsError
 from mlops_tui.events import (
     ChoicesRead,
     CommandFinished,
     CommandStarted,
-    Event,
     JobRunsFound,
     LogLine,
     Problem,
     RunsListed,
     SignInsFound,
 )
+from mlops_tui.looking import look
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train(session: Session, emit: Emit, sweep: Sweep) -> str:
     from mlops_tui import training
 
     if not session.knows("train_job_id"):
-        _look(session, emit, "train-job")
+        look(session, emit, "train-job")
     compared = training.train(session, sweep.build, sweep.runs, emit, sweep.detach)
     if compared is None:
         return "The runs go on in the cloud."
@@ -109,7 +109,7 @@ def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = Non
 def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) -> str:
     from mlops_tui import training
 
-    _look(session, emit, "databricks-workspace")
+    look(session, emit, "databricks-workspace")
     emit(RunsListed(results=training.list_runs(session, build, limit), gate=str(session.project.training.gate)))
     return ""
 
@@ -119,7 +119,7 @@ def list_job_runs(session: Session, emit: Emit, limit: int = 20) -> str:
     from mlops_tui import training
     from mlops_tui.setup import train_job
 
-    _look(session, emit, "databricks-workspace")
+    look(session, emit, "databricks-workspace")
     job = train_job.find(session)
     emit(JobRunsFound(job_runs=training.list_job_runs(session, job.id, limit) if job else ()))
     return ""
@@ -129,7 +129,7 @@ def describe_run(session: Session, emit: Emit, run_id: str) -> str:
     """A tracked run by MLflow's id. Raises NotFoundError."""
     from mlops_tui import training
 
-    _look(session, emit, "databricks-workspace")
+    look(session, emit, "databricks-workspace")
     emit(training.describe(session, run_id, emit))
     return ""
 
@@ -140,7 +140,7 @@ def list_choices(session: Session, emit: Emit, setting: str) -> str:
 
     offer = choices.offer_of(setting)
     if offer.step:
-        _look(session, emit, offer.step)
+        look(session, emit, offer.step)
     emit(ChoicesRead(setting=setting, choices=offer.read(session)))
     return ""
 
@@ -148,7 +148,7 @@ def list_choices(session: Session, emit: Emit, setting: str) -> str:
 def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
     from mlops_tui import training
 
-    _look(session, emit, "databricks-workspace")
+    look(session, emit, "databricks-workspace")
     training.read_log(session, run, emit, follow)
     return ""
 
@@ -157,7 +157,7 @@ def cancel_run(session: Session, emit: Emit, run: str, only: str = "") -> str:
     """End a job run, or `only` the run of that name in it."""
     from mlops_tui import training
 
-    _look(session, emit, "databricks-workspace")
+    look(session, emit, "databricks-workspace")
     return training.cancel(session, run, emit, only)
 
 
@@ -208,31 +208,6 @@ def perform(command: str, session: Session, work: Work, show: Emit) -> int:
     seconds = round(time.monotonic() - started, 2)
     emit(CommandFinished(command=command, exit_code=exit_code, seconds=seconds, summary=summary))
     return exit_code
-
-
-def _look(session: Session, emit: Emit, name: str) -> None:
-    """Look at one step and what it needs; only what fails is told. Raises UsageError where it has not been applied."""
-    from mlops_tui.setup import steps
-
-    def tell_problems(event: Event) -> None:
-        if isinstance(event, Problem):
-            emit(event)
-
-    by_name = {step.name: step for step in steps()}
-    wanted: list[str] = []
-
-    def add(step: str) -> None:
-        for need in by_name[step].needs:
-            add(need)
-        if step not in wanted:
-            wanted.append(step)
-
-    add(name)
-    plan = Engine([by_name[step] for step in wanted], session, tell_problems).plan()
-    if any(change.action == "create" for change in plan.findings[name].changes):
-        raise UsageError(
-            f"{by_name[name].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
-        )
 
 
 def _raise_first(outcome: Outcome) -> None:

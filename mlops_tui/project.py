@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_tui import redaction, settings
 from mlops_tui.errors import UsageError
+from mlops_tui.project_parts import ClusterSpec, Delivery, Gate, Training
 from mlops_tui.run_parameters import DEFAULT_RUNS, Parameters, checked_runs, parse_grid, parse_runs
 from mlops_tui.settings import AMBIENT_VARIABLES, Entry, FileValue, Problem, Resolved, Setting
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClusterSpec",
+    "Delivery",
     "Gate",
     "Look",
     "Parameters",
@@ -31,50 +33,6 @@ __all__ = [
     "parse_runs",
     "require",
 ]
-
-
-@dataclass(frozen=True)
-class ClusterSpec:
-    name: str = "ML"
-    spark_version: str = "17.3.x-cpu-ml-scala2.13"
-    node_type: str = "Standard_DS3_v2"
-    min_workers: int = 1
-    max_workers: int = 4
-    autotermination_minutes: int = 15
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What a run must reach to be worth deploying: `metric` `comparison` `threshold`."""
-
-    metric: str = "rmse"
-    comparison: Literal["<", "<=", ">", ">="] = "<"
-    threshold: float = 0.8
-
-    def passes(self, metrics: dict[str, float]) -> bool | None:
-        """None where the run has no such metric."""
-        value = metrics.get(self.metric)
-        if value is None:
-            return None
-        compare = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}[self.comparison]
-        return bool(compare(value, self.threshold))
-
-    def __str__(self) -> str:
-        return f"{self.metric} {self.comparison} {self.threshold:g}"
-
-
-@dataclass(frozen=True)
-class Training:
-    experiment: str = "/Shared/WineQuality"
-    data_path: str = "/databricks-datasets/wine-quality/winequality-red.csv"
-    runs: tuple[Parameters, ...] = ()
-    parallel: int = 3  # runs side by side
-    timeout_seconds: int = 86_400
-    metrics: tuple[str, ...] = ("rmse", "mae", "r2")  # columns of the table, in order
-    best_metric: str = "rmse"
-    best_is: Literal["lowest", "highest"] = "lowest"
-    gate: Gate = field(default_factory=Gate)
-    log_folder: str = "dbfs:/mlops-tui/logs"  # where runs write their live log: /Volumes/… or dbfs:/…
 
 
 @dataclass(frozen=True)
@@ -108,6 +66,7 @@ class Project:
     cluster: ClusterSpec = field(default_factory=ClusterSpec)
     job_prefix: str = "Wine Quality"
     training: Training = field(default_factory=Training)
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 @dataclass(frozen=True)
@@ -220,7 +179,12 @@ def _build(resolved: Resolved, file: ProjectFile) -> Project:
         metrics=metrics,
         runs=tuple(dict(run) for run in runs),
     )
-    return Project(**_fields(values, ""), cluster=ClusterSpec(**_fields(values, "cluster.")), training=training)
+    return Project(
+        **_fields(values, ""),
+        cluster=ClusterSpec(**_fields(values, "cluster.")),
+        training=training,
+        delivery=Delivery(**_fields(values, "delivery."), prices=dict(file.prices)),
+    )
 
 
 def _fields(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -254,9 +218,11 @@ def _check_together(project: Project, resolved: Resolved, file: ProjectFile) -> 
 
 
 def _add_lists(resolved: Resolved, project: Project, file: ProjectFile) -> None:
-    """The two settings that are no scalars, so that people see them beside the others."""
+    """The settings that are no scalars, so that people see them beside the others."""
     runs = "; ".join(" ".join(f"{name}={value:g}" for name, value in run.items()) for run in project.training.runs)
-    for key, shown in (("training.metrics", ", ".join(project.training.metrics)), ("training.runs", runs)):
+    prices = ", ".join(f"{name}={price:g}" for name, price in project.delivery.prices.items())
+    metrics = ", ".join(project.training.metrics)
+    for key, shown in (("training.metrics", metrics), ("training.runs", runs), ("delivery.prices", prices)):
         resolved.entries[key] = Entry(key, shown, file.list_sources.get(key, "default"))
 
 

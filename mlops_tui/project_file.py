@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -19,8 +20,8 @@ from mlops_tui.toml_lines import KeyPath, key_lines
 
 NAME = "mlops.toml"
 LARGEST = 256 * 1024  # bytes; a larger file is some other file
-RUNS, METRICS = "training.runs", "training.metrics"
-KNOWN = frozenset({setting.key for setting in SETTINGS} | {RUNS, METRICS})
+RUNS, METRICS, PRICES = "training.runs", "training.metrics", "delivery.prices"
+KNOWN = frozenset({setting.key for setting in SETTINGS} | {RUNS, METRICS, PRICES})
 SECTIONS = frozenset(key[: dot.start()] for key in KNOWN for dot in re.finditer(r"\.", key))
 
 # How the standard parser begins its messages, and what that means to somebody who has never written TOML.
@@ -53,7 +54,8 @@ class ProjectFile:
     values: dict[str, FileValue] = field(default_factory=dict)  # by key: "azure.location"
     runs: tuple[Parameters, ...] | None = None
     metrics: tuple[str, ...] | None = None
-    list_sources: dict[str, str] = field(default_factory=dict)  # of runs and metrics: "mlops.toml line 40"
+    prices: dict[str, float] = field(default_factory=dict)  # in place of known ones: "Standard_B4ms": 0.2
+    list_sources: dict[str, str] = field(default_factory=dict)  # of those three: "mlops.toml line 40"
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -125,12 +127,14 @@ class _Reader:
         for path, value in _leaves(data, ()):
             key = ".".join(path)
             line = self.lines.get(path, 1)
-            if key in (RUNS, METRICS):
+            if key in (RUNS, METRICS, PRICES):
                 self.found.list_sources[key] = f"{self.file} line {line}"
             if key == RUNS:
                 self._runs(value)
             elif key == METRICS:
                 self._metrics(value, line)
+            elif key == PRICES:
+                self._prices(value, line)
             elif key in KNOWN:
                 self.found.values[key] = FileValue(value, self.file, line)
             elif key in SECTIONS:
@@ -164,6 +168,17 @@ class _Reader:
             self._problem(line, METRICS, "has a name twice")
         else:
             self.found.metrics = tuple(value)
+
+    def _prices(self, value: object, line: int) -> None:
+        if not isinstance(value, dict):
+            self._problem(line, PRICES, "must be a section of names and prices in USD")
+            return
+        for name, price in value.items():
+            at = self.lines.get((*PRICES.split("."), name), line)
+            if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
+                self._problem(at, f"{PRICES}.{name}", "must be a price in USD: a number, 0 or more")
+            else:
+                self.found.prices[name] = float(price)
 
     def _problem(self, line: int, key: str, reason: str) -> None:
         self.found.problems.append(Problem(f"{self.file}:{line}", key, reason))

@@ -107,6 +107,27 @@ key_vault = matches(
     "must be a resource id: /subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/…",
 )
 
+# Azure resource naming rules, Microsoft.ContainerRegistry/registries.
+container_registry = matches(r"[A-Za-z0-9]{5,50}", "must be 5 to 50 letters and digits")
+# Azure ML, attached compute; a Kubernetes cluster's name may be longer, but it is the same here.
+compute_name = matches(
+    r"[A-Za-z][A-Za-z0-9-]{0,14}[A-Za-z0-9]",
+    "must be 2 to 16 characters: letters, digits, -, starting with a letter and not ending with -",
+)
+# MLflow's registry forbids these signs; Unity Catalog wants all three names.
+registered_model = matches(
+    r"[^\s./:%\"']{1,255}(\.[^\s./:%\"']{1,255}){2}|[^\s./:%\"']{1,255}",
+    "must be one name, or three with periods between them (catalog.schema.name), without / : % and spaces",
+)
+
+
+def model_name(text: str) -> str:
+    """Repositories of a container registry are in lower case; the model in Azure ML is named as its repository."""
+    short = text.lower()
+    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", short) or not 2 <= len(short) <= 100:
+        raise ValueError("must be 2 to 100 characters: letters, digits, and single _ - . between them")
+    return short
+
 
 def autotermination(minutes: int) -> int:
     # Databricks REST reference, Clusters 2.1: autotermination_minutes; 0 keeps the cluster running for ever.

@@ -4,52 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mlops_tui.settings import rules
+from mlops_tui.settings.delivery_table import DELIVERY
+from mlops_tui.settings.setting import AMBIENT, Setting, Value, named
 
-Value = str | int | float
-AMBIENT = ("ARM_", "AZURE_")  # what Terraform and databricks-sdk read; what azure-identity reads
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One scalar of a `Project`."""
-
-    name: str  # "resource_group", "cluster_node_type"; the flag and our own variable are made from it
-    key: str  # where it stands in mlops.toml: "azure.resource_group"
-    help: str
-    default: Value = ""  # its type is the setting's type; empty text: not given
-    rule: rules.Rule = rules.word
-    choices: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()  # variables that other tools read for the same thing
-    secret: bool = False
-    place: str = ""  # where it stands in a Project, if not under its name: "training.gate.threshold"
-
-    @property
-    def attribute(self) -> str:
-        return self.place or self.name
-
-    @property
-    def flag(self) -> str:
-        """Empty for a secret: what stands on a command line can be read by every process."""
-        return "" if self.secret else f"--{self.name.replace('_', '-')}"
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Our own first."""
-        return (f"MLOPS_TUI_{self.name.upper()}", *self.also)
-
-    @property
-    def type(self) -> str:
-        if self.choices:
-            return "choice"
-        return type(self.default).__name__
-
-
-def _named(ending: str) -> tuple[str, ...]:
-    return tuple(prefix + ending for prefix in AMBIENT)
-
+__all__ = ["AMBIENT", "BY_NAME", "SETTINGS", "Setting", "Value"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -83,16 +43,16 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("auto", "environment", "federated", "cli", "browser", "device-code"),
     ),
     Setting(
-        "tenant_id", "azure.tenant_id", "the directory to sign in to, by id", "", rules.guid, also=_named("TENANT_ID")
+        "tenant_id", "azure.tenant_id", "the directory to sign in to, by id", "", rules.guid, also=named("TENANT_ID")
     ),
-    Setting("client_id", "azure.client_id", "the application that signs in", "", rules.guid, also=_named("CLIENT_ID")),
+    Setting("client_id", "azure.client_id", "the application that signs in", "", rules.guid, also=named("CLIENT_ID")),
     Setting(
         "client_secret",
         "azure.client_secret",
         "the secret of that application",
         "",
         rules.one_line(4096),
-        also=_named("CLIENT_SECRET"),
+        also=named("CLIENT_SECRET"),
         secret=True,
     ),
     Setting(
@@ -109,7 +69,7 @@ SETTINGS: tuple[Setting, ...] = (
         "the subscription that pays, by id; needed where there are several",
         "",
         rules.guid,
-        also=_named("SUBSCRIPTION_ID"),
+        also=named("SUBSCRIPTION_ID"),
     ),
     Setting("location", "azure.location", "the Azure region", "westeurope", rules.location, also=("AZURE_LOCATION",)),
     Setting(
@@ -308,5 +268,6 @@ SETTINGS: tuple[Setting, ...] = (
         rules.between(-math.inf),
         place="training.gate.threshold",
     ),
+    *DELIVERY,
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

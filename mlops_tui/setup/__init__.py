@@ -1,9 +1,10 @@
-"""What must exist before anything can be trained: one file a step, listed here in their order."""
+"""What must exist before anything can be trained and delivered: one file a step, listed here in their order."""
 
 from __future__ import annotations
 
 from mlops_tui.setup.cluster import Cluster
 from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
+from mlops_tui.setup.delivery_jobs import DeliveryJobs
 from mlops_tui.setup.ml_workspace import MlWorkspace
 from mlops_tui.setup.notebooks import Notebooks
 from mlops_tui.setup.resource_group import ResourceGroup
@@ -26,4 +27,5 @@ def steps() -> tuple[Step, ...]:
         Notebooks(),
         Cluster(),
         TrainJob(),
+        DeliveryJobs(),
     )

@@ -66,7 +66,7 @@ def test_every_scalar_of_a_project_is_a_setting() -> None:
             inner = getattr(value, field.name)
             if dataclasses.is_dataclass(inner):
                 yield from scalars(inner, f"{before}{field.name}.")
-            elif not isinstance(inner, tuple):
+            elif not isinstance(inner, tuple | dict):
                 yield before + field.name
 
     assert {setting.attribute for setting in SETTINGS} == set(scalars(Project()))

@@ -164,7 +164,8 @@ def test_the_first_file_explains_every_setting_that_a_file_may_hold(tmp_path: Pa
     )
     offered = written(tmp_path, uncommented)
     assert not offered.problems
-    keys = set(offered.values) | {"training.runs", "training.metrics"}
+    assert offered.prices
+    keys = set(offered.values) | {"training.runs", "training.metrics", "delivery.prices"}
     assert keys == KNOWN - {setting.key for setting in SETTINGS if setting.secret}
 
 

@@ -14,7 +14,7 @@ from mlops_tui.project import Project, look
 from mlops_tui.settings import SETTINGS, plain, problem_of
 from mlops_tui.setup import steps
 
-OF_TRAINING = {"best_metric", "best_is", "gate_metric", "gate_comparison", "gate_threshold"}
+OF_JUDGING = {"best_metric", "best_is", "gate_metric", "gate_comparison", "gate_threshold", "tolerance"}
 
 
 @pytest.fixture(autouse=True)
@@ -107,11 +107,11 @@ def test_a_number_is_shown_so_that_it_reads_back_exactly() -> None:
     assert (plain(1.0), plain(0.8), plain("text")) == ("1", "0.8", "text")
 
 
-def test_every_setting_shapes_one_step_or_the_training() -> None:
+def test_every_setting_shapes_one_step_or_how_models_are_judged() -> None:
     shaping = Counter(name for step in steps() for name in step.settings)
-    assert set(shaping) | OF_TRAINING == {setting.name for setting in SETTINGS}
+    assert set(shaping) | OF_JUDGING == {setting.name for setting in SETTINGS}
     assert {name for name, count in shaping.items() if count > 1} == set()
-    assert not set(shaping) & OF_TRAINING
+    assert not set(shaping) & OF_JUDGING
 
 
 def test_every_step_is_explained_to_a_newcomer_in_a_few_lines() -> None:

@@ -1,0 +1,34 @@
+"""Before work on what setup has made: look at it, so that the session knows where it is."""
+
+from __future__ import annotations
+
+from mlops_tui.engine import Engine
+from mlops_tui.errors import UsageError
+from mlops_tui.events import Event, Problem
+from mlops_tui.session import Session
+from mlops_tui.steps import Emit
+
+
+def look(session: Session, emit: Emit, name: str) -> None:
+    """Look at one step and what it needs; only what fails is told. Raises UsageError where it has not been applied."""
+    from mlops_tui.setup import steps
+
+    def tell_problems(event: Event) -> None:
+        if isinstance(event, Problem):
+            emit(event)
+
+    by_name = {step.name: step for step in steps()}
+    wanted: list[str] = []
+
+    def add(step: str) -> None:
+        for need in by_name[step].needs:
+            add(need)
+        if step not in wanted:
+            wanted.append(step)
+
+    add(name)
+    plan = Engine([by_name[step] for step in wanted], session, tell_problems).plan()
+    if any(change.action == "create" for change in plan.findings[name].changes):
+        raise UsageError(
+            f"{by_name[name].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
+        )
