@@ -1,0 +1,58 @@
+"""Small images for the stories of containers: a web app that starts fast and does as it is told."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_tui.sandbox.images import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SERVE = """\
+import json, os, sys
+print("loading", flush=True)
+if os.environ.get("BROKEN"):
+    sys.exit("the model cannot be loaded")
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    path = scope["path"]
+    if path == "/exit":
+        os._exit(3)
+    body = {"pid": os.getpid(), "umask": os.umask(0o077), "environment": dict(os.environ), "path": path}
+    print(f"asked for {path}", flush=True)
+    status = 200 if path in ("/ping", "/score") else 404
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+"""
+
+
+def image(folder: Path, serve: str = SERVE, command: tuple[str, ...] = ("uvicorn", "serve:app")) -> Image:
+    """An image as the registry gives it, with its files in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "serve.py").write_text(serve)
+    environment = {"UVICORN_HOST": "0.0.0.0", "UVICORN_PORT": "5001"}
+    return Image("localhost/acr", "winequality", f"sha256:{'a' * 64}", folder, command, environment, 5001)
+
+
+def ask(port: int, path: str = "/score") -> bytes:
+    """What the server at that port says. Raises OSError where none answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def eventually(true: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"it did not happen within {seconds} s"
+        time.sleep(0.02)
