@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import ForbiddenError, Interrupted, MlopsError, ThrottledError, UnreachableError
+from mlops_tui.errors import Interrupted, ThrottledError, UnreachableError
 from mlops_tui.events import LogLine, MetricsRead, RunState, RunStatus
 from mlops_tui.steps import Emit
+from mlops_tui.training.calls import Call, tell_all
+from mlops_tui.training.cluster_news import ClusterNews
+from mlops_tui.training.outage import Outage
 from mlops_tui.training.segments import Segments
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks import Databricks
-    from mlops_tui.clouds.databricks_clusters import Happening
     from mlops_tui.clouds.databricks_runs import RunInfo
     from mlops_tui.session import Session
     from mlops_tui.training.sweep import Launched
 
 QUICK, SLOW = 0.3, 2.0  # seconds between looks: while things move, and at most
 METRICS_EVERY = 2.0
-CLUSTER_EVERY = 1.0
-CLUSTER_BEFORE = 60.0  # seconds before now from which on a cluster's events belong to this story
-LOST_SECONDS = 60.0  # how long a lost connection is ridden out
-LOST_LOCAL_SECONDS = 10.0  # on this machine nobody answering means that nobody is there
 AT_ONCE = 8
-T = TypeVar("T")
 
 
 class Follower:
@@ -43,9 +39,10 @@ class Follower:
         self._ending: dict[str, int] = {}  # runs whose end is not told yet, and for how many rounds
         self._metrics: dict[str, dict[str, float]] = {}
         self._job: RunInfo | None = None  # as it was seen last
-        self._metrics_due = self._cluster_due = 0.0
-        self._cluster_since = int((time.time() - CLUSTER_BEFORE) * 1000)
-        self._lost_since: float | None = None
+        self._metrics_due = 0.0
+        self._cluster = ClusterNews(session, databricks, emit)
+        back = f"mlops-tui logs {launched.run_id} --follow"
+        self._outage = Outage(databricks.host, launched.run_id, launched.url, self._say, back)
 
     @property
     def status(self) -> RunStatus:
@@ -77,35 +74,24 @@ class Follower:
         try:
             moved = self._look(pool)
         except (UnreachableError, ThrottledError) as error:
-            self._ride_out(error)
+            self._outage.ride_out(error)
             return None
-        if self._lost_since is not None:
-            self._say("the connection is back")
-            self._lost_since = None
+        self._outage.over()
         return moved
 
     def _look(self, pool: ThreadPoolExecutor) -> bool:
         """One round of calls, side by side. What came is told even when one of them failed."""
         now = time.monotonic()
-        calls: list[_Call[Any]] = [_Call(pool.submit(self._read_states), self._tell_states)]
+        calls: list[Call[Any]] = [Call(pool.submit(self._read_states), self._tell_states)]
         calls += [
-            _Call(pool.submit(log.read), self._teller(name)) for name, log in self._segments.items() if not log.ended
+            Call(pool.submit(log.read), self._teller(name)) for name, log in self._segments.items() if not log.ended
         ]
-        if now >= self._cluster_due and not self._seen and self._session.knows("cluster_id"):
-            self._cluster_due = now + CLUSTER_EVERY
-            calls.append(_Call(pool.submit(self._read_cluster), self._tell_cluster))
+        if not self._seen and self._cluster.is_due():
+            calls.append(Call(pool.submit(self._cluster.read), self._cluster.tell))
         if now >= self._metrics_due:
             self._metrics_due = now + METRICS_EVERY
-            calls.append(_Call(pool.submit(self._read_metrics), self._tell_metrics))
-        failed: list[MlopsError] = []
-        moved = False
-        for call in calls:
-            try:
-                moved = call.tell() or moved
-            except MlopsError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+            calls.append(Call(pool.submit(self._read_metrics), self._tell_metrics))
+        moved = tell_all(calls)
         return self._tell_ended() or moved
 
     def _read_states(self) -> tuple[RunInfo, tuple[RunInfo, ...]]:
@@ -173,20 +159,6 @@ class Follower:
                 moved = True
         return moved
 
-    def _read_cluster(self) -> list[Happening]:
-        cluster_id = self._session.know("cluster_id", "cluster")
-        try:
-            return self._databricks.clusters.events(cluster_id, self._cluster_since)
-        except ForbiddenError:  # who may run the job need not be allowed to look at its cluster
-            self._cluster_due = math.inf
-            return []
-
-    def _tell_cluster(self, happenings: list[Happening]) -> bool:
-        for happening in happenings:
-            self._emit(LogLine(source="cluster", text=f"the cluster {happening.text}"))
-            self._cluster_since = happening.at + 1
-        return bool(happenings)
-
     def _finish(self, pool: ThreadPoolExecutor) -> None:
         """The last lines, and why runs failed that did not say it themselves."""
         for name, log in self._segments.items():
@@ -203,30 +175,6 @@ class Follower:
             for line in (output.trace or output.error or run.message).splitlines():
                 self._emit(LogLine(source=run.name, text=line, level="error"))
 
-    def _ride_out(self, error: MlopsError) -> None:
-        now = time.monotonic()
-        if self._lost_since is None:
-            self._lost_since = now
-        lost = now - self._lost_since
-        local = self._databricks.host.startswith("https://localhost")
-        if isinstance(error, UnreachableError) and lost >= (LOST_LOCAL_SECONDS if local else LOST_SECONDS):
-            raise self._gone(error, lost, local) from error
-        self._say(f"{error.message} Trying again; what runs goes on without us ({lost:.0f} s).", warning=True)
-
-    def _gone(self, error: UnreachableError, lost: float, local: bool) -> UnreachableError:
-        back = f"mlops-tui logs {self._launched.run_id} --follow"
-        if local:
-            hint = (
-                "The practice cloud has stopped, and its runs with it. Run the same command again: it starts it anew."
-            )
-        else:
-            hint = f"The runs go on in the cloud: {self._launched.url}. Come back with: {back}"
-        return UnreachableError(
-            f"The workspace has not answered for {lost:.0f} s, in the middle of job run {self._launched.run_id}.",
-            hint=hint,
-            raw=error.raw or error.message,
-        )
-
     def _left(self) -> Interrupted:
         run_id = self._launched.run_id
         return Interrupted(
@@ -237,18 +185,6 @@ class Follower:
 
     def _say(self, text: str, warning: bool = False) -> None:
         self._emit(LogLine(source="train", text=text, level="warning" if warning else "info"))
-
-
-class _Call(Generic[T]):
-    """A call under way, and who tells what it brings."""
-
-    def __init__(self, future: Future[T], teller: Callable[[T], bool]) -> None:
-        self._future = future
-        self._teller = teller
-
-    def tell(self) -> bool:
-        """Wait for it; whether it brought news. Raises what the call raised."""
-        return self._teller(self._future.result())
 
 
 def _seconds_so_far(run: RunInfo) -> float | None:

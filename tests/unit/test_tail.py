@@ -19,7 +19,7 @@ from mlops_tui.errors import ForbiddenError, GateMissedError, Interrupted, RunFa
 from mlops_tui.events import Event, LogLine, MetricsRead, Problem, RunsCompared, RunState
 from mlops_tui.project import Project
 from mlops_tui.session import Session
-from mlops_tui.training import segments, tail
+from mlops_tui.training import outage, segments, tail
 from mlops_tui.training.builds import Build, build_of
 from mlops_tui.training.sweep import launch, named
 
@@ -171,7 +171,7 @@ def test_a_lost_connection_is_ridden_out_and_nothing_is_lost() -> None:
 
 
 def test_a_connection_that_stays_lost_ends_with_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "LOST_SECONDS", 0.1)
+    monkeypatch.setattr(outage, "LOST_SECONDS", 0.1)
     with pytest.raises(UnreachableError) as caught:
         trained(FakeWorkspace([{A: "running"}] * 3, unreachable=10**6))
     assert caught.value.exit_code == 1
@@ -182,7 +182,7 @@ def test_a_connection_that_stays_lost_ends_with_the_way_back(monkeypatch: pytest
 def test_on_this_machine_a_connection_that_stays_lost_means_a_stopped_practice_cloud(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tail, "LOST_LOCAL_SECONDS", 0.1)
+    monkeypatch.setattr(outage, "LOST_LOCAL_SECONDS", 0.1)
     with pytest.raises(UnreachableError, match="not answered") as caught:
         trained(FakeWorkspace([{A: "running"}] * 3, unreachable=10**6, host="https://localhost:8443"))
     assert "practice cloud has stopped" in caught.value.hint
