@@ -1,0 +1,501 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Put a build's best model into a container image
+# MAGIC
+# MAGIC A *build* is a set of training runs with one number. This notebook takes the best of them that is good enough, and
+# MAGIC makes a *container image* of it: one file that holds the model, Python, the very packages that the model was trained
+# MAGIC with, and a small web server. The same image is tested first and serves customers later; nothing is installed anew
+# MAGIC on the way, so nothing can differ.
+# MAGIC
+# MAGIC The image is built by Azure Container Registry, so nobody needs Docker. Then the model is *registered*: Azure ML and
+# MAGIC MLflow each note a new version of it, with tags that tell its build, its run, its metrics and its image.
+# MAGIC
+# MAGIC Running this again for the same build makes nothing twice: it finds what is there, and finishes what is missing.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## What you can choose
+# MAGIC
+# MAGIC | widget | meaning |
+# MAGIC |---|---|
+# MAGIC | `build_number`, `build_source` | whose runs; without a number the build of the newest run |
+# MAGIC | `experiment` | where the runs are kept |
+# MAGIC | `metric`, `best_is` | what makes a run the best: the `lowest` or the `highest` value of which metric |
+# MAGIC | `gate` | what a model must reach to be built at all, such as `rmse < 0.8`; several with `and`; empty: nothing |
+# MAGIC | `metrics` | which metrics go along with the model, separated by commas |
+# MAGIC | `model` | what the model is called in Azure ML, and its image in the registry |
+# MAGIC | `registered_model` | what it is called in MLflow; three names with dots mean Unity Catalog; empty: not at all |
+# MAGIC | `registry` | the container registry; empty: one is named after the resource group |
+# MAGIC | `secret_scope`, `resource_manager`, `location` | how to get into which Azure, and where new things are made |
+# MAGIC | `log_path` | a folder on a volume or DBFS to which the output is also written while the notebook runs |
+
+# COMMAND ----------
+
+dbutils.widgets.text("build_number", "")
+dbutils.widgets.text("build_source", "manual")
+dbutils.widgets.text("experiment", "/Shared/WineQuality")
+dbutils.widgets.text("metric", "rmse")
+dbutils.widgets.text("best_is", "lowest")
+dbutils.widgets.text("gate", "rmse < 0.8")
+dbutils.widgets.text("metrics", "rmse,mae,r2")
+dbutils.widgets.text("model", "winequality")
+dbutils.widgets.text("registered_model", "winequality")
+dbutils.widgets.text("registry", "")
+dbutils.widgets.text("secret_scope", "azureml")
+dbutils.widgets.text("resource_manager", "https://management.azure.com")
+dbutils.widgets.text("location", "westeurope")
+dbutils.widgets.text("log_path", "")
+
+# COMMAND ----------
+
+# MAGIC %run ./live_log
+
+# COMMAND ----------
+
+# MAGIC %run ./azure_workspace
+
+# COMMAND ----------
+
+import contextlib
+import gzip
+import importlib.metadata
+import io
+import json
+import os
+import tarfile
+import tempfile
+
+from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Model
+from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
+from azure.mgmt.containerregistrytasks.models import DockerBuildRequest, PlatformProperties
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The best run
+# MAGIC
+# MAGIC Only runs of this build are compared: a lucky run of last year, with other data, must not come back. And the best of
+# MAGIC bad runs is still a bad model: the *gate* says what is good enough.
+
+# COMMAND ----------
+
+COMPARISONS = {
+    "<=": lambda value, limit: value <= limit,
+    ">=": lambda value, limit: value >= limit,
+    "<": lambda value, limit: value < limit,
+    ">": lambda value, limit: value > limit,
+}
+
+
+def passes(gate, metrics):
+    """Whether metrics hold what a gate asks for. A metric that is missing or not a number (NaN) holds nothing."""
+    for condition in filter(None, re.split(r"\s*(?:,|\band\b)\s*", gate.strip())):
+        found = re.fullmatch(r"(\S+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)", condition)
+        if not found:
+            raise DeliveryError(f"The gate '{condition}' cannot be read. Write it like this: rmse < 0.8")
+        name, sign, limit = found.groups()
+        if name not in metrics or not COMPARISONS[sign](metrics[name], float(limit)):
+            return False
+    return True
+
+
+def best_run(choices):
+    """The best of the build's finished runs that pass the gate."""
+    experiment = mlflow.get_experiment_by_name(choices["experiment"])
+    if experiment is None:
+        raise DeliveryError(f"There is no experiment {choices['experiment']}. Train first.")
+    client, build = mlflow.MlflowClient(), choices["build_number"]
+    wanted = "attributes.status = 'FINISHED'" + (f" and tags.build_number = '{build}'" if build else "")
+    runs = client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"])
+    if not runs:
+        which = f"of build {build}" if build else "at all"
+        raise DeliveryError(f"There is no finished run {which} in {choices['experiment']}. Train first.")
+    if not build:
+        build = runs[0].data.tags.get("build_number", "")
+        runs = [run for run in runs if run.data.tags.get("build_number", "") == build]
+        print(f"The newest build is {build}")
+    metric, sign = choices["metric"], {"lowest": 1, "highest": -1}[choices["best_is"]]
+    good = []
+    for run in runs:
+        passed = metric in run.data.metrics and passes(choices["gate"], run.data.metrics)
+        value = run.data.metrics.get(metric, math.nan)
+        print(f"Run {run.info.run_name}: {metric} {value:.6f}{'' if passed else ', does not pass the gate'}")
+        good += [run] if passed else []
+    if not good:
+        raise DeliveryError(f"No run of build {build} passes the gate '{choices['gate']}': nothing is built.")
+    best = min(good, key=lambda run: sign * run.data.metrics[metric])
+    print(f"Best of build {build}: {best.info.run_name} ({best.info.run_id})")
+    return best, build
+
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The program in the image
+# MAGIC
+# MAGIC `serve.py` is a web server of two dozen lines around MLflow's `predict`. Everything that must not wait for a request
+# MAGIC is done once at the start.
+
+# COMMAND ----------
+
+SERVE = '''"""Answers predictions of one MLflow model over HTTP: `uvicorn serve:app` starts it.
+
+`python serve.py --check` loads the model and predicts its input example: whether this image can serve at all.
+"""
+
+import hmac
+import io
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import mlflow
+from mlflow.pyfunc import scoring_server
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+FOLDER = str(Path(__file__).with_name("model"))
+MODEL = mlflow.pyfunc.load_model(FOLDER)  # once: a request must not wait for it
+SCHEMA = MODEL.metadata.get_input_schema()
+KEY = os.environ.get("SCORING_KEY", "")  # empty behind an Azure ML endpoint, which checks its own keys
+SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+class CannotScoreError(Exception):
+    """What somebody sent is nothing that the model can predict with."""
+
+
+def read_table(body):
+    """The rows of a request, in one of MLflow's JSON shapes or in Azure ML's `input_data`."""
+    try:
+        sent = json.loads(body)
+    except ValueError as error:
+        raise CannotScoreError(f"The request is not JSON: {error}.") from error
+    if not isinstance(sent, dict):
+        raise CannotScoreError(f"The request must be a JSON object with one of {', '.join(SHAPES)}.")
+    if "input_data" in sent:
+        sent["dataframe_split"] = sent.pop("input_data")
+    shapes = [name for name in SHAPES if name in sent]
+    if len(shapes) != 1:
+        found = ", ".join(sent) or "nothing"
+        raise CannotScoreError(f"The request must have exactly one of {', '.join(SHAPES)}; it has {found}.")
+    table = scoring_server.infer_and_parse_data({shapes[0]: sent[shapes[0]]}, SCHEMA)
+    if len(table) == 0:
+        raise CannotScoreError("The request has no rows.")
+    return table
+
+
+def score(body):
+    """The answer's bytes. A float's JSON is the shortest text that reads back as the very same float."""
+    try:
+        predictions = MODEL.predict(read_table(body))
+    except CannotScoreError:
+        raise
+    except (mlflow.MlflowException, ValueError, TypeError, KeyError) as error:
+        reason = str(error).split("Error: ", 1)[-1]  # MLflow's text before that repeats all the rows
+        reason = (reason.strip() or type(error).__name__).splitlines()[0]
+        raise CannotScoreError(f"The model cannot predict with this: {reason}") from error
+    text = io.StringIO()
+    scoring_server.predictions_to_json(predictions, text)
+    return text.getvalue().encode()
+
+
+async def answer(request):
+    sent = request.headers.get("authorization", "").encode()
+    if KEY and not hmac.compare_digest(sent, f"Bearer {KEY}".encode()):
+        return JSONResponse({"error": "The key is missing or wrong. Send the header: Authorization: Bearer KEY"}, 401)
+    try:
+        return Response(await run_in_threadpool(score, await request.body()), media_type="application/json")
+    except CannotScoreError as error:
+        return JSONResponse({"error": str(error)}, 400)
+    except Exception:
+        logging.getLogger("uvicorn.error").exception("The model failed")
+        return JSONResponse({"error": "The model failed; the container's log says why."}, 500)
+
+
+async def ping(request):
+    return JSONResponse({"status": "ready"})
+
+
+async def version(request):
+    return JSONResponse({"run_id": MODEL.metadata.run_id, "mlflow": mlflow.__version__, "python": sys.version.split()[0]})
+
+
+app = Starlette(
+    routes=[
+        *(Route(path, ping) for path in ("/ping", "/health")),
+        *(Route(path, answer, methods=["POST"]) for path in ("/score", "/invocations")),
+        Route("/version", version),
+    ]
+)
+
+if __name__ == "__main__" and sys.argv[1:] == ["--check"]:
+    example = mlflow.models.Model.load(FOLDER).load_input_example(FOLDER)
+    print("The model has no input example" if example is None else f"The model predicts {MODEL.predict(example)}")
+'''
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The recipe of the image
+# MAGIC
+# MAGIC A `Dockerfile` is executed line by line by whoever builds the image. The check in it predicts the model's own example:
+# MAGIC an image that cannot serve fails here, not in front of customers.
+
+# COMMAND ----------
+
+DOCKERFILE = """FROM python:{python}-slim
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY . .
+ENV MLFLOW_DISABLE_TELEMETRY=true
+RUN python serve.py --check
+ENV UVICORN_HOST=0.0.0.0 UVICORN_PORT=5001
+EXPOSE 5001
+USER 1000
+CMD ["uvicorn", "serve:app"]
+"""
+
+
+def pinned_requirements(model):
+    """The model's own requirements, and the web server's in the versions of this cluster."""
+    with open(os.path.join(model, "requirements.txt"), encoding="utf-8") as file:
+        lines = [line.strip() for line in file if line.strip()]
+    there = {re.split(r"[^\w-]", line, maxsplit=1)[0].lower() for line in lines}
+    for name in ("mlflow", "starlette", "uvicorn"):
+        if name not in there:
+            lines.append(f"{name}=={importlib.metadata.version(name)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def python_of(model):
+    """The Python that the model was trained with, as 3.12."""
+    with open(os.path.join(model, "python_env.yaml"), encoding="utf-8") as file:
+        return re.search(r"python:\s*['\"]?(\d+\.\d+)", file.read()).group(1)
+
+
+def build_context(model):
+    """All that goes into the image, as a tar.gz; the same model gives the same bytes, whoever packs it and when."""
+    texts = {
+        "Dockerfile": DOCKERFILE.format(python=python_of(model)),
+        "requirements.txt": pinned_requirements(model),
+        "serve.py": SERVE,
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    for folder, _, names in os.walk(model):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                files[f"model/{os.path.relpath(path, model)}"] = file.read()
+    packed = io.BytesIO()
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(name)  # with no date and no owner
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    print(f"Build context: {len(files)} files, {packed.tell() / 1024:,.0f} KB")
+    return packed.getvalue()
+
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The container registry and its quick build
+# MAGIC
+# MAGIC The registry keeps images, and builds them: we upload the files, ask for a build, and print its log line by line. The
+# MAGIC image gets two tags, the build's number and the fingerprint of its files, by which it is found again if this notebook
+# MAGIC was interrupted.
+
+# COMMAND ----------
+
+
+def find_registry(azure, name):
+    name = name or f"mlops{azure.short_hash(13)}"
+    resource_id = azure.resource_id("Microsoft.ContainerRegistry/registries", name)
+    # Azure ML fetches images from the workspace's registry with its admin account.
+    body = {"location": azure.location, "sku": {"name": "Basic"}, "properties": {"adminUserEnabled": True}}
+    found = find_or_make(azure, f"Container registry {name}", resource_id, "2023-07-01", body)
+    return resource_id, found.properties["loginServer"]
+
+
+def tag_of(build):
+    """A build's number as a tag: letters, digits, dots, dashes, at most 128."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", build).lstrip(".-")[:128] or "none"
+
+
+def find_or_build_image(azure, registry_id, server, model, build, context):
+    """The image of these files: the one that is there, or a new one."""
+    content = f"content-{hashlib.sha256(context).hexdigest()[:24]}"
+    digest = find_digest(azure, server, model, content)
+    if digest:
+        print(f"Image: these very files are in the registry already, as {model}:{content}")
+    else:
+        digest = quick_build(azure, registry_id.rpartition("/")[2], [f"{model}:{tag_of(build)}", f"{model}:{content}"], context)
+    return f"{server}/{model}@{digest}"
+
+
+def quick_build(azure, registry, names, context):
+    """Have the registry build an image; its digest."""
+    tasks, group = azure.client(ContainerRegistryTasksMgmtClient), azure.group
+    try:
+        place = tasks.registries.get_build_source_upload_url(group, registry)
+        blob = {"x-ms-blob-type": "BlockBlob"}
+        requests.put(place.upload_url, data=context, headers=blob, timeout=300).raise_for_status()
+        print(f"Uploaded the build context to {registry}")
+        order = DockerBuildRequest(
+            image_names=names,
+            is_push_enabled=True,
+            docker_file_path="Dockerfile",
+            source_location=place.relative_path,
+            platform=PlatformProperties(os="Linux", architecture="amd64"),
+            timeout=3600,
+        )
+        run_id = tasks.registries.schedule_run(group, registry, order).name
+        print(f"Quick build {run_id} of {names[0]} is ordered")
+        log = tasks.runs.get_log_sas_url(group, registry, run_id).log_link
+        return follow(lambda: tasks.runs.get(group, registry, run_id).properties, run_id, log)
+    except (AzureError, requests.RequestException) as error:
+        raise DeliveryError(f"The registry {registry} cannot build the image: {reason(error)}") from error
+
+
+def follow(look, run_id, link):
+    """Print the log of a quick build as it grows, until the build is over; the digest of what it built."""
+    read, rest, lines, state = 0, b"", [], None
+    while True:
+        run = look()
+        if run.status != state:
+            state = run.status
+            print(f"Quick build {run_id}: {state}")
+        over = state in ("Succeeded", "Failed", "Canceled", "Error", "Timeout")
+        # The log is a file that grows: we ask for what we do not have yet. None yet: 404; nothing new: 416.
+        grown = requests.get(link, headers={"Range": f"bytes={read}-"}, timeout=60)
+        if grown.status_code in (200, 206):
+            new = grown.content[read:] if grown.status_code == 200 else grown.content
+            read += len(new)
+            *whole, rest = (rest + new).split(b"\n")
+            whole += [rest] if over and rest else []
+            for line in whole:
+                lines.append(line.decode(errors="replace").rstrip())
+                print(f"  {lines[-1]}")
+        if over:
+            break
+        time.sleep(1)
+    if state != "Succeeded":
+        said = [line for line in lines if line][-5:]
+        told = getattr(run, "run_error_message", None) or " | ".join(said) or "its log is empty"
+        raise DeliveryError(f"Quick build {run_id} ended as {state}: {told}")
+    return run.output_images[0].digest
+
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Registering the model
+# MAGIC
+# MAGIC The tags are how everybody else finds it: the deployment looks for the image's model, the validation for the run and
+# MAGIC its metrics.
+
+# COMMAND ----------
+
+
+def register(ml, model, folder, tags):
+    """The version of the model in Azure ML that carries these tags: found by build and run, or made."""
+    version = find_version(ml, model, build_number=tags["build_number"], run_id=tags["run_id"])
+    if version and tags.items() <= version.tags.items():
+        return version
+    if version:
+        version.tags.update(tags)
+        print(f"Azure ML: {model} {version.version} gets its new tags")
+    else:
+        description = f"Best run of build {tags['build_number']}"
+        version = Model(name=model, path=folder, type=AssetTypes.MLFLOW_MODEL, description=description, tags=tags)
+        print(f"Azure ML: registering {model} and uploading its files")
+    try:
+        version = ml.models.create_or_update(version)
+    except AzureError as error:
+        raise DeliveryError(f"The model cannot be registered in Azure ML: {reason(error)}") from error
+    print(f"Azure ML: {model} {version.version}")
+    return version
+
+
+def register_in_mlflow(name, tags):
+    """The same in MLflow's own registry, where people look who work in Databricks."""
+    mlflow.set_registry_uri("databricks-uc" if name.count(".") == 2 else "databricks")
+    client = mlflow.MlflowClient()
+    try:
+        versions = list(client.search_model_versions(f"name='{name}'"))
+    except mlflow.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        versions = []
+    version = next((found for found in versions if found.run_id == tags["run_id"]), None)
+    if version is None:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            version = mlflow.register_model(f"runs:/{tags['run_id']}/model", name)
+    kept = client.get_model_version(name, version.version).tags
+    for key, value in tags.items():
+        if kept.get(key) != value:
+            client.set_model_version_tag(name, version.version, key, value)
+    print(f"MLflow: {name} {version.version}")
+
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The build
+# MAGIC
+# MAGIC The model is registered last, when its image is there: a version that can be seen can be deployed.
+
+# COMMAND ----------
+
+
+def build(choices, log):
+    """The image of the build's best model; returns what the notebook's caller wants to know."""
+    azure = Azure(choices["secret_scope"], choices["resource_manager"], choices["location"])
+    log.hide(azure.client_secret)
+    run, number = best_run(choices)
+    run_id, model = run.info.run_id, choices["model"]
+    names = [name.strip() for name in choices["metrics"].split(",")]
+    metrics = {name: run.data.metrics[name] for name in names if name in run.data.metrics}
+    source = run.data.tags.get("build_source") or choices["build_source"]
+    tags = {"build_number": number, "build_source": source, "run_id": run_id}
+    tags |= {f"metric_{name}": repr(value) for name, value in metrics.items()}
+
+    registry_id, server = find_registry(azure, choices["registry"])
+    ml = find_workspace(azure, registry_id)
+    version = find_version(ml, model, build_number=number, run_id=run_id)
+    image = (version.tags.get("model_image_id") if version else "") or ""
+    if image.startswith(f"{server}/{model}@") and find_digest(azure, server, model, image.rpartition("@")[2]):
+        print(f"Image: build {number} has its image already, {image}")
+        version = register(ml, model, "", tags | {"model_image_id": image})
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            files = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/model", dst_path=folder)
+            print(f"Downloaded the model of run {run_id}")
+            image = find_or_build_image(azure, registry_id, server, model, number, build_context(files))
+            version = register(ml, model, files, tags | {"model_image_id": image})
+    if choices["registered_model"]:
+        register_in_mlflow(choices["registered_model"], tags | {"model_image_id": image})
+    print(f"Image: {image}")
+    found = {"model_image_id": image, "build_number": number, "build_source": source, "run_id": run_id}
+    return found | {"model": model, "version": version.version, "metrics": metrics}
+
+
+# COMMAND ----------
+
+names = ("build_number", "build_source", "experiment", "metric", "best_is", "gate", "metrics", "model")
+names += ("registered_model", "registry", "secret_scope", "resource_manager", "location", "log_path")
+choices = {name: dbutils.widgets.get(name).strip() for name in names}
+with LiveLog(choices["log_path"]) as log:
+    outcome = build(choices, log)
+
+# COMMAND ----------
+
+dbutils.notebook.exit(json.dumps(outcome))
