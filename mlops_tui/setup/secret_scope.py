@@ -123,6 +123,14 @@ class SecretScope:
         return "\n".join([*lines, f"{client_secret} | databricks secrets put-secret {scope} {CLIENT_SECRET}"])
 
 
+def keeper_of(session: Session) -> Keeper:
+    """Who keeps what notebooks read: the scope, or the vault behind it."""
+    project = session.project
+    if project.key_vault:
+        return vault_scope.VaultKeeper(session, vault_scope.look(session))
+    return ScopeKeeper(_secrets(session), project)
+
+
 def _secrets(session: Session) -> Secrets:
     return session.clients.databricks(session.know("databricks_host", "databricks-workspace")).secrets
 

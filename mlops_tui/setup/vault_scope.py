@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.cloud import DATABRICKS_APP_ID
 from mlops_tui.clouds.key_vault import OFFICER, SECRETS, not_an_officer
+from mlops_tui.delivery.names import STAGING_KEY
 from mlops_tui.errors import ConflictError, NotFoundError, UsageError
 from mlops_tui.events import Change
 from mlops_tui.setup import marks, secret_keys
@@ -138,7 +139,7 @@ def remove(session: Session, report: Report, shared: bool) -> None:
         report.log(f"there is no key vault {_name(project)}")
         return
     keeper = VaultKeeper(session, vault)
-    for key in KEYS:
+    for key in (*KEYS, STAGING_KEY):
         if keeper.delete_ours(key):
             report.log(f"deleted the {key_what(project, key)}; the vault keeps it restorable for a while")
     if session.knows(UNSEEN):
