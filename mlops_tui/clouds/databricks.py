@@ -11,6 +11,7 @@ from mlops_tui.clouds.databricks_clusters import Clusters
 from mlops_tui.clouds.databricks_experiments import Experiments
 from mlops_tui.clouds.databricks_files import Files
 from mlops_tui.clouds.databricks_jobs import Jobs
+from mlops_tui.clouds.databricks_models import Models
 from mlops_tui.clouds.databricks_notebooks import Notebooks
 from mlops_tui.clouds.databricks_runs import Runs
 from mlops_tui.clouds.databricks_secrets import Secrets
@@ -42,6 +43,7 @@ class Databricks:
         self.files = Files(self)
         self.experiments = Experiments(self)
         self.artifacts = Artifacts(self)
+        self.models = Models(self)
 
     @property
     def client(self) -> WorkspaceClient:
