@@ -82,7 +82,7 @@ class Containers(Service):
         port: int | None = None,
         policy: RestartPolicy = "Always",
     ) -> None:
-        """Start a container; one of that name is ended first, and its port taken over.
+        """Start a container; another of that name is ended first, and its port taken over. One that is just so stays.
 
         `environment` may hold secrets. `port` is a wish: where another program holds it, it becomes another one.
         """
@@ -96,7 +96,10 @@ class Containers(Service):
         )
         with self._lock:
             before = self._keepers.get(name)
-        fresh = Container(name, spec.reference, port=port or (before.container.port if before else 0))
+        if before is not None and before.live and before.spec == spec:
+            return
+        port = self._choose_port(name, port or (before.container.port if before else 0), but_own=before is not None)
+        fresh = Container(name, spec.reference, port=port)
         for event, text in (("Pulling", "Pulling"), ("Pulled", "Successfully pulled")):
             fresh = fresh.with_event(event, f'{text} image "{spec.reference}"')
         fresh = fresh.with_event("Created", "Created container")
@@ -190,10 +193,12 @@ class Containers(Service):
             if kept and kept["generation"] == generation:
                 self.store.put(KIND, name, kept | {"state": container.to_document()})
 
-    def _choose_port(self, name: str, wanted: int) -> int:
+    def _choose_port(self, name: str, wanted: int, but_own: bool = False) -> int:
+        """The wanted one, or a free one where that is taken. With `but_own`, by others than this container itself."""
         with self._lock:
             others = {port for other, port in self._ports.items() if other != name}
-            if not wanted or wanted in others or not ports.is_free(wanted):
+            own = but_own and self._ports.get(name) == wanted
+            if not wanted or wanted in others or not (own or ports.is_free(wanted)):
                 wanted = ports.free_port(besides=others)
             self._ports[name] = wanted
         return wanted

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
-from mlops_tui.sandbox.images import Image
+from mlops_tui.sandbox.images import ROOT, Image, Images
+from mlops_tui.sandbox.sandbox import Sandbox
+from mlops_tui.sandbox.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,3 +60,18 @@ def eventually(true: Callable[[], object], seconds: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < deadline, f"it did not happen within {seconds} s"
         time.sleep(0.02)
+
+
+def pushed(folder: Path, origin: str, registry: str, serve: str = SERVE, tag: str = "1") -> str:
+    """Put such an image into a registry of the sandbox in that folder; its reference by digest."""
+    store = Store(folder)
+    images = Images(cast(Sandbox, SimpleNamespace(store=store, folder=folder, origin=origin)))
+    digest = f"sha256:{hashlib.sha256(serve.encode()).hexdigest()}"
+    made = images.scratch(registry)
+    (made / ROOT / "app").mkdir(parents=True)
+    (made / ROOT / "app" / "serve.py").write_text(serve)
+    facts = {"registry": registry, "repository": "winequality", "digest": digest, "workdir": "/app"}
+    run = {"command": ["uvicorn", "serve:app"], "environment": {"UVICORN_HOST": "0.0.0.0"}, "port": 5001}
+    images.add(made, facts | run, [tag])
+    store.close()
+    return f"{origin.removeprefix('https://')}/{registry}/winequality@{digest}"
