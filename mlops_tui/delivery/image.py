@@ -125,16 +125,18 @@ def _kept(
     session: Session, build: str, best: RunResult | None, runs: tuple[RunResult, ...], told: Telling
 ) -> ModelImage | None:
     """The image that is there and is of a run as good as the best; None where one must be built."""
-    found = next((one for one in list_images(session) if one.build == build), None)
-    if found is None:
+    there = [one for one in list_images(session) if one.build == build]
+    if not there:
         if best is None:
             raise UsageError(f"Build {build} has no runs.", hint="`mlops-tui runs` lists builds with their runs.")
         return None
     metric = session.project.training.best_metric
     figures = {run.run_id: run.metrics.get(metric) for run in runs}
-    if best is not None and figures.get(found.run_id) != best.metrics.get(metric):
-        told.log(f"the image of build {build} is of another run than {best.name}, which is better: building anew")
+    fitting = [one for one in there if best is None or figures.get(one.run_id) == best.metrics.get(metric)]
+    if not fitting:
+        told.log(f"build {build} has an image, but of another run than {best.name if best else '?'}: building anew")
         return None
+    found = fitting[0]
     if not session.clients.container_images.exists(found.id):
         told.log(f"the registry has lost the image of build {build}: building it again", "warning")
         return None

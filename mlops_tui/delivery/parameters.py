@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mlops_tui.delivery import names
 from mlops_tui.events import Stage
+from mlops_tui.settings import plain
 
 if TYPE_CHECKING:
     from mlops_tui.project import Project
@@ -74,12 +75,11 @@ def _of_build(project: Project, where: Place) -> dict[str, str]:
         "experiment": training.experiment,
         "metric": training.best_metric,
         "best_is": training.best_is,
-        "gate": str(training.gate),
+        "gate": f"{training.gate.metric} {training.gate.comparison} {plain(training.gate.threshold)}",
         "metrics": ",".join(training.metrics),
         "model": project.delivery.model_name,
         "registered_model": project.delivery.registered,
         "registry": where.registry,
-        "data_path": training.data_path,
     }
 
 
@@ -88,8 +88,8 @@ def _of_target(project: Project, kind: JobKind, where: Place, stage: Stage) -> d
     if kind == "aci":
         return {
             "dns_label": where.dns_label,
-            "cpu": f"{delivery.staging_cpu:g}",
-            "memory_gb": f"{delivery.staging_memory_gb:g}",
+            "cpu": plain(delivery.staging_cpu),
+            "memory_gb": plain(delivery.staging_memory_gb),
         }
     if kind == "aks":
         return {

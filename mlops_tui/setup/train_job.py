@@ -83,6 +83,7 @@ def _settings(project: Project, cluster_id: str) -> Settings:
         "build_source": "manual",
         "experiment": training.experiment,
         "data_path": training.data_path,
+        "notebooks": "",  # their digest, by which a later command knows whether the same was trained
         "log_folder": training.log_folder,
     }
     iteration = {

@@ -13,7 +13,7 @@ from mlops_tui.training.description import describe
 from mlops_tui.training.history import list_job_runs, list_runs
 from mlops_tui.training.segments import Segments
 from mlops_tui.training.selection import compare
-from mlops_tui.training.sweep import Launched, launch, relaunched
+from mlops_tui.training.sweep import Launched, launch, named, relaunched
 from mlops_tui.training.tail import AT_ONCE, Follower
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
     from mlops_tui.training.builds import Build
 
-__all__ = ["cancel", "describe", "list_job_runs", "list_runs", "read_log", "train"]
+__all__ = ["cancel", "describe", "judge_again", "list_job_runs", "list_runs", "read_log", "train"]
 
-
+AGAIN = 4  # tracked runs of one name that a build may have: one a retry
 FAILED = "Their logs say why. Mend the cause, then train again."
 CANCELED = "Cancelled before the end. To train what is missing, run the same command again."
 
@@ -43,6 +43,21 @@ def train(
         emit(LogLine(source="train", text=f"come back with: mlops-tui logs {launched.run_id} --follow"))
         return None
     return _follow(session, launched, emit)
+
+
+def judge_again(session: Session, build: Build, runs: tuple[Parameters, ...], emit: Emit) -> RunsCompared | None:
+    """The table of a build that has been trained already, and its gate; None where its runs are not all tracked.
+
+    Raises GateMissedError where none is good enough.
+    """
+    tracked = {run.name: run for run in reversed(list_runs(session, build.number, len(runs) * AGAIN))}
+    names = named(runs)
+    if not all(name in tracked and tracked[name].status == "succeeded" for name in names):
+        return None
+    compared = compare(build.number, [tracked[name] for name in names], session.project.training)
+    emit(compared)
+    _judge_gate(compared, next((run.url for run in compared.results if run.best), ""))
+    return compared
 
 
 def read_log(session: Session, run: str, emit: Emit, follow: bool) -> RunsCompared | None:
@@ -158,12 +173,16 @@ def _judge(compared: RunsCompared, launched: Launched, seen: dict[str, RunInfo])
             link=(first.url if first else "") or launched.url,
             raw=first.message if first else "The run never began.",
         )
+    _judge_gate(compared, launched.url)
+
+
+def _judge_gate(compared: RunsCompared, link: str) -> None:
     if not compared.passed:
         found = f"the best run, {compared.best}, is in the table" if compared.best else "no run has that metric"
         raise GateMissedError(
             f"The gate {compared.gate} is missed: {found}.",
             hint="Try other parameters (--grid alpha=0.1:0.5:0.1), or change training.gate in mlops.toml.",
-            link=launched.url,
+            link=link,
         )
 
 

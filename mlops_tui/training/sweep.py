@@ -13,7 +13,7 @@ from mlops_tui.events import Identified, LogLine
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
-    from mlops_tui.project import Parameters
+    from mlops_tui.project import Parameters, Project
     from mlops_tui.session import Session
     from mlops_tui.training.builds import Build
 
@@ -65,18 +65,9 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     """
     training = session.project.training
     by_name = named(runs)
-    text = json.dumps(inputs(by_name), separators=(",", ":"))
-    if len(text) > LONGEST:
-        raise UsageError(
-            f"{len(runs)} runs are too many for one sweep.",
-            hint="Databricks takes 10,000 characters; launch two sweeps.",
-        )
-    parameters = {
-        "runs": text,
+    parameters = what_is_trained(session.project, runs) | {
         "build_number": build.number,
         "build_source": build.source,
-        "experiment": training.experiment,
-        "data_path": training.data_path,
         "log_folder": training.log_folder,
     }
     job_id = int(session.know("train_job_id", "train-job"))
@@ -93,6 +84,24 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     emit(Identified(what="build", id=build.number))
     emit(Identified(what="job run", id=str(run_id), url=run.url))
     return Launched(run_id, run.url, build, by_name, f"{training.log_folder.rstrip('/')}/{run_id}")
+
+
+def what_is_trained(project: Project, runs: tuple[Parameters, ...]) -> dict[str, str]:
+    """The job parameters that decide what comes out. Raises UsageError where there are too many runs."""
+    from mlops_tui.training.builds import notebooks_digest
+
+    text = json.dumps(inputs(named(runs)), separators=(",", ":"))
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"{len(runs)} runs are too many for one sweep.",
+            hint="Databricks takes 10,000 characters; launch two sweeps.",
+        )
+    return {
+        "runs": text,
+        "experiment": project.training.experiment,
+        "data_path": project.training.data_path,
+        "notebooks": notebooks_digest(project),
+    }
 
 
 def relaunched(session: Session, run_id: int) -> Launched:
