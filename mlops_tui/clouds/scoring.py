@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tui.clouds.cloud import Cloud
 
-Row = Mapping[str, float | str | None]
+Row = Mapping[str, int | float | str | None]
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 30.0
 HEALTH_SECONDS = 2.0
 LONGEST_RAW = 2000

@@ -24,7 +24,7 @@ PREDICTION = "prediction"  # the column of the second that is not the target
 MOST_ROWS = 10_000  # of somebody's own, at a time
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
-Cell = float | str | None
+Cell = int | float | str | None
 Row = dict[str, Cell]
 
 
