@@ -41,6 +41,9 @@ class ApiError(Exception):
         self.body = body
         self.headers = dict(headers or {})
 
+    def response(self) -> Response:
+        return JSONResponse(self.body, status_code=self.status, headers=self.headers)
+
 
 @dataclass
 class Call:
@@ -54,6 +57,7 @@ class Call:
     body: bytes
     dialect: Dialect
     principal: Principal | None = None
+    raw_path: str = ""  # as it was sent, escapes and all: what some signatures are made of
 
     @property
     def caller(self) -> Principal:
@@ -137,6 +141,13 @@ class Service:
 def answer(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer other than a plain 200."""
     return JSONResponse(body, status_code=status, headers=dict(headers or {}))
+
+
+def not_built(call: Call) -> ApiError:
+    """In the shape of Azure and of Databricks at once: whose path it was meant to be is not known."""
+    text = f"The sandbox does not have {call.method} {call.path} (yet); nothing was done."
+    body = {"error": {"code": "NotImplemented", "message": text}, "error_code": "NOT_IMPLEMENTED", "message": text}
+    return ApiError(501, body)
 
 
 def empty(status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

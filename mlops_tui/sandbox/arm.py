@@ -47,6 +47,9 @@ class ResourceProvider(Service):
     def removed(self, resource: Body) -> None:
         """A resource is gone from the store: by its own deletion or with its resource group."""
 
+    def group_removed(self, group_id: str) -> None:
+        """A resource group is gone, after all that was in it."""
+
     def does(self, method: str, path: str, action: str, handler: Handler) -> Operation:
         """`path` names parameters as {name}; {scope} alone may hold slashes, or nothing."""
         pattern = re.escape(path).replace(r"\{", "{").replace(r"\}", "}").replace("{scope}", "(?P<scope>.*)")

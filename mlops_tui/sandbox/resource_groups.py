@@ -166,6 +166,9 @@ class ResourceGroups(ResourceProvider):
         for key, resource in self.store.items(RESOURCE, group_id.lower() + "/"):
             if self.store.get(RESOURCE, key):  # not gone with one before it
                 self.discard(resource)
+        for service in self.sandbox.services:
+            if isinstance(service, ResourceProvider):
+                service.group_removed(group_id)
         self.sandbox.find(Authorization).forget_scope(group_id)
         self.store.delete(GROUP, group_id.lower())
 

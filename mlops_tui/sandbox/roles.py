@@ -203,6 +203,13 @@ BUILT_IN = (
         ),
     ),
     Role(
+        "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+        "Storage Blob Data Reader",
+        "Allows for read access to Azure Storage blob containers and data",
+        (f"{BLOBS}/read", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"),
+        data_actions=(f"{BLOBS}/blobs/read",),
+    ),
+    Role(
         "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
         "Azure Kubernetes Service Cluster User Role",
         "List cluster user credential action.",

@@ -30,6 +30,8 @@ class Audiences:
     graph: frozenset[str]
     databricks: frozenset[str]
     key_vault: frozenset[str]
+    storage: frozenset[str]
+    learning: frozenset[str]  # Azure Machine Learning
 
     @classmethod
     def at(cls, origin: str) -> Audiences:
@@ -38,6 +40,8 @@ class Audiences:
             graph=frozenset({f"{origin}/graph", "https://graph.microsoft.com"}),
             databricks=frozenset({DATABRICKS_APP}),
             key_vault=frozenset({f"{origin}/keyvault", "https://vault.azure.net"}),
+            storage=frozenset({"https://storage.azure.com"}),
+            learning=frozenset({f"{origin}/aml", "https://ml.azure.com"}),
         )
 
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mlops_tui.sandbox import browsers
-from mlops_tui.sandbox.api import ApiError, AsyncHandler, Call, Endpoint, Handler, Service, answer
+from mlops_tui.sandbox.api import ApiError, AsyncHandler, Call, Endpoint, Handler, Service, not_built
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.faults import Fault
 
@@ -43,7 +43,16 @@ SERVICES = (
     "databricks_resource:DatabricksWorkspaces",
     "key_vaults:KeyVaults",
     "key_vault_secrets:KeyVaultSecrets",
+    "storage_accounts:StorageAccounts",
+    "monitoring:LogAnalytics",
+    "monitoring:ApplicationInsights",
+    "ml_workspaces:MlWorkspaces",
+    "ml_datastores:MlDatastores",
+    "ml_assets:MlAssets",
+    "template_deployments:TemplateDeployments",
+    "containers:Containers",
     "container_registries:ContainerRegistries",
+    "container_groups:ContainerGroups",
     "resource_groups:AnyResource",
     "members:Members",
     "scim:Scim",
@@ -60,6 +69,9 @@ SERVICES = (
     "runs:Runs",
     "registry:Registry",
     "tracking:Tracking",
+    # Last: their paths fit nearly every other's.
+    "blob_containers:BlobContainers",
+    "blobs:Blobs",
 )
 log = logging.getLogger("mlops_tui.sandbox")
 
@@ -104,11 +116,7 @@ def application(sandbox: Sandbox) -> Starlette:
 
 
 def _not_built(call: Call) -> Response:
-    """In the shape of Azure and of Databricks at once: whose path it was meant to be is not known."""
-    text = f"The sandbox does not have {call.method} {call.path} (yet); nothing was done."
-    return answer(
-        {"error": {"code": "NotImplemented", "message": text}, "error_code": "NOT_IMPLEMENTED", "message": text}, 501
-    )
+    raise not_built(call)
 
 
 def _route(sandbox: Sandbox, endpoint: Endpoint) -> Route:
@@ -128,12 +136,13 @@ async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> R
         headers=dict(request.headers),
         body=await request.body(),
         dialect=endpoint.dialect,
+        raw_path=request.scope.get("raw_path", b"").decode("ascii", "replace"),
     )
     why_not = browsers.objection(call.headers)
     spared = why_not or call.path.startswith("/_sandbox")
     fault = None if spared else sandbox.faults.strike(call.method, call.path)
     if why_not:
-        response: Response = _refusal(call.dialect.error(403, "Forbidden", why_not))
+        response: Response = call.dialect.error(403, "Forbidden", why_not).response()
     else:
         response = await _under(fault, sandbox, endpoint, call)
     caller = call.principal.name if call.principal else ""
@@ -159,7 +168,7 @@ async def _under(fault: Fault | None, sandbox: Sandbox, endpoint: Endpoint, call
         if inspect.iscoroutinefunction(endpoint.handler):
             return await _pass_on(endpoint, call)
         return await run_in_threadpool(_work, sandbox, endpoint, call)
-    response = _refusal(call.dialect.fault(fault.status))
+    response = call.dialect.fault(fault.status).response()
     if fault.retry_after:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response
@@ -170,7 +179,7 @@ def _work(sandbox: Sandbox, endpoint: Endpoint, call: Call) -> Response:
         call.principal = endpoint.dialect.sign_in(sandbox, call)
         result = cast(Handler, endpoint.handler)(call)
     except ApiError as error:
-        return _refusal(error)
+        return error.response()
     except Exception:  # a defect of ours must not take the server down, and must be found again in its log
         log.exception("%s %s", call.method, call.path)
         return _defect(call)
@@ -183,15 +192,11 @@ async def _pass_on(endpoint: Endpoint, call: Call) -> Response:
     try:
         return await handler(call)
     except ApiError as error:
-        return _refusal(error)
+        return error.response()
     except Exception:  # as in _work
         log.exception("%s %s", call.method, call.path)
         return _defect(call)
 
 
 def _defect(call: Call) -> Response:
-    return _refusal(call.dialect.error(500, "InternalServerError", "The sandbox failed; its log says where."))
-
-
-def _refusal(error: ApiError) -> Response:
-    return JSONResponse(error.body, status_code=error.status, headers=error.headers)
+    return call.dialect.error(500, "InternalServerError", "The sandbox failed; its log says where.").response()
