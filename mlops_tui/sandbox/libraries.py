@@ -131,7 +131,18 @@ def why_not(library: Body) -> str:
     """Why a library cannot be had here, in pip's words where it is pip's matter; "" where it is there."""
     if "pypi" not in library:
         return f"The sandbox's clusters take PyPI packages only; {_identity(library)} was not installed."
-    package = library["pypi"]["package"]
+    problem = unsatisfied(library["pypi"]["package"])
+    if not problem or problem.startswith("ERROR: Invalid requirement"):
+        return problem
+    return (
+        f"{problem}\n"
+        "The sandbox's clusters have what its own Python environment has and install nothing from outside: "
+        "ask for a version that is there, or install it beside mlops-tui."
+    )
+
+
+def unsatisfied(package: str) -> str:
+    """What pip says of a requirement that the sandbox's own environment does not meet; "" where it does."""
     try:
         wanted = Requirement(package)
     except InvalidRequirement as error:
@@ -144,9 +155,7 @@ def why_not(library: Body) -> str:
         return ""
     return (
         f"ERROR: Could not find a version that satisfies the requirement {package} (from versions: {found})\n"
-        f"ERROR: No matching distribution found for {package}\n"
-        "The sandbox's clusters have what its own Python environment has and install nothing from outside: "
-        "ask for a version that is there, or install it beside mlops-tui."
+        f"ERROR: No matching distribution found for {package}"
     )
 
 
