@@ -51,6 +51,8 @@ SERVICES = (
     "ml_assets:MlAssets",
     "template_deployments:TemplateDeployments",
     "containers:Containers",
+    "registry_blobs:RegistryBlobs",
+    "registry_builds:RegistryBuilds",
     "container_registries:ContainerRegistries",
     "container_groups:ContainerGroups",
     "resource_groups:AnyResource",
