@@ -30,8 +30,8 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 for name in ("azure", "mlflow", "urllib3"):
     logging.getLogger(name).setLevel(logging.ERROR)  # their hints are for other readers than this log's
 
-# azure-ai-ml looks every five seconds whether a long operation is over, and offers no argument to change that. Where the
-# service itself says when to ask again, that counts.
+# azure-ai-ml looks every five seconds whether a long operation is over, and offers no argument to change that. Where
+# the service itself says when to ask again, that counts.
 LROConfigurations.POLL_INTERVAL = LROConfigurations.SLEEP_TIME = 1
 
 
@@ -63,7 +63,7 @@ def secret(scope, key):
 
 
 class Azure:
-    """Signed in as the service principal; knows the subscription, the resource group, and where Azure's services are."""
+    """Signed in as the service principal; knows subscription and resource group, and where Azure's services are."""
 
     def __init__(self, scope, resource_manager, location):
         self.scope, self.arm, self.location = scope, resource_manager.rstrip("/"), location
@@ -146,7 +146,7 @@ def wait(poller, what, look=lambda: "", minutes=40):
         poller.wait(2)
         seconds = time.monotonic() - started
         if seconds > minutes * 60:
-            raise DeliveryError(f"{what} is not over after {minutes} minutes. Run this again: it goes on where it stands.")
+            raise DeliveryError(f"{what} is not over after {minutes} minutes. Run this again: it goes on from there.")
         state = "" if poller.done() else look()
         if state and (state != last or seconds - told > 20):
             print(f"{what}: {state} ({seconds:.0f} s)")
@@ -160,7 +160,7 @@ def wait(poller, what, look=lambda: "", minutes=40):
 
 
 def settled(look, what, minutes=40):
-    """What `look` returns, a resource or None, once nothing is being changed on it: by us, killed halfway, or others."""
+    """What `look` returns, a resource or None, once nobody is changing it: others, or we, killed halfway."""
     started, last = time.monotonic(), None
     while True:
         found = look()
@@ -255,10 +255,11 @@ def find_version(ml, model, **tags):
 
 def version_of_image(ml, image, build_number=""):
     """The model version that was put into this image; of this build, if several have the same image."""
-    version = find_version(ml, image.model, model_image_id=image.id, build_number=build_number) if build_number else None
+    of_build = {"build_number": build_number} if build_number else {}
+    version = find_version(ml, image.model, model_image_id=image.id, **of_build)
     version = version or find_version(ml, image.model, model_image_id=image.id)
     if version is None:
-        raise DeliveryError(f"No version of the model '{image.model}' in Azure ML has the image {image.id}. Build it first.")
+        raise DeliveryError(f"No version of the model '{image.model}' in Azure ML has the image {image.id}: build it.")
     print(f"Model: {image.model} {version.version}, build {version.tags.get('build_number')}")
     return version
 
@@ -291,8 +292,8 @@ class Image:
         self.registry, _, self.model = repository.rpartition("/")
         if not (self.registry and self.model and re.fullmatch(r"sha256:[0-9a-f]{64}", self.digest)):
             raise DeliveryError(
-                f"'{text}' is no image that can be deployed. model_image_id must be <registry>/<model>@sha256:<64 digits>, "
-                "as serving_build_container_image returns it."
+                f"'{text}' is no image that can be deployed. model_image_id must be what serving_build_container_image "
+                "returns: <registry>/<model>@sha256:<64 digits>."
             )
         self.id = text
 
@@ -355,7 +356,8 @@ def service_name(text):
 def kept_rows(run_id, count=10):
     """The first rows of a run's kept test set as the model takes them, and what the model predicts for them."""
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
-    rows = pd.read_csv(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="test_set/test.csv")).head(count)
+    table = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="test_set/test.csv")
+    rows = pd.read_csv(table).head(count)
     schema = model.metadata.get_input_schema()
     if schema is not None:
         rows = rows.astype(dict(zip(schema.input_names(), schema.pandas_types())))[schema.input_names()]

@@ -224,7 +224,8 @@ async def ping(request):
 
 
 async def version(request):
-    return JSONResponse({"run_id": MODEL.metadata.run_id, "mlflow": mlflow.__version__, "python": sys.version.split()[0]})
+    versions = {"mlflow": mlflow.__version__, "python": sys.version.split()[0]}
+    return JSONResponse({"run_id": MODEL.metadata.run_id} | versions)
 
 
 app = Starlette(
@@ -337,7 +338,8 @@ def find_or_build_image(azure, registry_id, server, model, build, context):
     if digest:
         print(f"Image: these very files are in the registry already, as {model}:{content}")
     else:
-        digest = quick_build(azure, registry_id.rpartition("/")[2], [f"{model}:{tag_of(build)}", f"{model}:{content}"], context)
+        names = [f"{model}:{tag_of(build)}", f"{model}:{content}"]
+        digest = quick_build(azure, registry_id.rpartition("/")[2], names, context)
     return f"{server}/{model}@{digest}"
 
 
@@ -371,7 +373,7 @@ def follow(look, run_id, link):
     while True:
         run = look()
         if run.status != state:
-            state = run.status
+            state = getattr(run.status, "value", run.status)
             print(f"Quick build {run_id}: {state}")
         over = state in ("Succeeded", "Failed", "Canceled", "Error", "Timeout")
         # The log is a file that grows: we ask for what we do not have yet. None yet: 404; nothing new: 416.
