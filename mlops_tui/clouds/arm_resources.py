@@ -57,9 +57,11 @@ class ArmResources:
     def delete(self, resource_id: str, api_version: str, what: str) -> Operation | None:
         """None where there is none."""
         try:
-            return self._begin("DELETE", resource_id, api_version, None, what)
+            with speaking_of(what):
+                first = self.send("DELETE", resource_id, api_version)
         except NotFoundError:
             return None
+        return None if first.status_code == 204 else Operation(self, "DELETE", resource_id, api_version, first, what)
 
     def post(
         self, resource_id: str, action: str, api_version: str, what: str, body: Resource | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
 
 TAIL = 1000  # lines asked for each time
+LANDMARK = 3  # lines by which a place in a log is known again
 EVERY, EVERY_LOCAL = 5.0, 0.5  # seconds between looks
 LOST_SECONDS, LOST_LOCAL_SECONDS = 60.0, 10.0  # how long a lost connection is ridden out
 
@@ -102,12 +103,17 @@ class Follower:
 def newer(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     """The lines of `now` behind those of `before`, of which the first may have scrolled away.
 
-    What fits nowhere is all new: the container has begun a new log.
+    Azure ML puts a few lines about the instance in front, and changes them: then the last lines of before are looked
+    for. What fits nowhere is all new: the container has begun a new log.
     """
     for start in range(len(before)):
         known = len(before) - start
         if known <= len(now) and list(now[:known]) == list(before[start:]):
             return now[known:]
+    last = list(before[-LANDMARK:])
+    for end in range(len(now), len(last) - 1, -1) if len(last) == LANDMARK else ():
+        if list(now[end - LANDMARK : end]) == last:
+            return now[end:]
     return now
 
 

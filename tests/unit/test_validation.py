@@ -197,4 +197,6 @@ def test_each_line_of_a_log_is_told_once() -> None:
     assert newer(["a", "a"], ["a", "a", "a"]) == ["a"]
     assert newer(["a", "b"], ["x"]) == ["x"], "a new container's log"
     assert newer([], ["a"]) == ["a"]
+    about = ["Instance status:", "Pulled"]
+    assert newer([*about, "a", "b", "c"], [*about, "Started", "a", "b", "c", "d"]) == ["d"], "other lines in front"
     assert newer(["a"], ["a"]) == []
