@@ -27,7 +27,7 @@ endif
 	@touch $(READY)
 
 run: $(READY)  ## set up, then open the app; without a terminal do the main job in the practice cloud
-	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mlops-tui; else $(BIN)/mlops-tui up --non-interactive; fi
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mlops-tui; else $(BIN)/mlops-tui up --non-interactive --approve; fi
 
 test: $(READY)  ## all tests; no account, no network beyond this machine
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -16,13 +16,20 @@ from mlops_tui import __version__
 COMMANDS = {
     "app": ("app:app", "The terminal app; `mlops-tui` alone opens it, too."),
     "web": ("app:web", "The same app in a browser of this machine."),
-    "up": ("pipeline:up", "Set up what is missing, then train and compare: the main job."),
+    "up": ("pipeline:up", "From nothing to predictions: set up, train, build, deploy, validate."),
     "setup": ("pipeline:setup", "Make the cloud match the project; --plan only looks."),
     "train": ("pipeline:train", "Launch a sweep of runs, follow them live, compare them."),
     "runs": ("pipeline:runs", "List training runs with their metrics."),
     "show": ("pipeline:show", "Show one training run: what it used, what it made."),
-    "logs": ("pipeline:logs", "Show what a run has printed; --follow stays with it."),
+    "logs": ("pipeline:logs", "Show what a run or a stage has printed; --follow stays with it."),
     "cancel": ("pipeline:cancel", "End a training run before its time."),
+    "build": ("delivery:build", "Build the container image of a build's best model."),
+    "deploy": ("delivery:deploy", "Let staging or production answer with an image."),
+    "validate": ("delivery:validate", "Judge what a stage answers on the kept test set."),
+    "rollback": ("delivery:rollback", "Let a stage answer with what it answered with before."),
+    "endpoints": ("delivery:endpoints", "Show what answers: URL, health, build, traffic."),
+    "images": ("delivery:images", "List the images of all builds."),
+    "try": ("delivery:try_", "Ask a stage for predictions."),
     "down": ("pipeline:down", "Remove what setup has made."),
     "init": ("project:init", "Write a commented mlops.toml for a new project."),
     "config": ("project:config", "Show each setting, its value and where it comes from."),
@@ -77,7 +84,7 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="mlops-tui %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """From an empty Azure subscription to a trained model on Azure Databricks, every step live.
+    """From an empty Azure subscription to a model that answers, every step live.
 
     On a terminal, `mlops-tui` alone opens the app. Elsewhere begin with `mlops-tui up`. Neither needs an account:
     without --cloud AzureCloud everything happens in a practice cloud on this machine.

@@ -1,10 +1,13 @@
-"""What can be asked for: set up, train, list, read a log. Both front ends and the worker ask here, and only here."""
+"""What can be asked for: set up, train, list, read a log. Both front ends and the worker ask here, and only here.
+
+Delivery has a page of its own: `delivery_operations`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,7 @@ from mlops_tui.looking import look
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
+    from mlops_tui.delivery.approval import Approval, Ask
     from mlops_tui.opening import Options
     from mlops_tui.project import Parameters
     from mlops_tui.session import Session
@@ -41,6 +45,15 @@ class Sweep:
     build: Build
     runs: tuple[Parameters, ...]
     detach: bool = False
+
+
+@dataclass(frozen=True)
+class Onward:
+    """Who lets a build go into production; see `delivery_operations.deploy`."""
+
+    approval: Approval | None = None
+    ask: Ask | None = None
+    flags: Sequence[str] = ()
 
 
 def describe(options: Options, emit: Emit, practice: Mapping[str, str] | None) -> None:
@@ -100,10 +113,42 @@ def train(session: Session, emit: Emit, sweep: Sweep) -> str:
     return f"Best run: {compared.best}."
 
 
-def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = None) -> str:
-    """The main job: setup, then train."""
+def up(session: Session, emit: Emit, sweep: Sweep, confirm: Confirm | None = None, onward: Onward | None = None) -> str:
+    """The main job: setup, train, build, staging, its validation; and production, where somebody approves."""
+    from mlops_tui import delivery_operations as delivery
+
+    onward = onward or Onward()
     setup(session, emit, confirm=confirm)
-    return train(session, emit, sweep)
+    build = _train_once(session, emit, sweep)
+    delivery.build_image(session, emit, build)
+    delivery.deploy(session, emit, "staging", build=build)
+    delivery.validate(session, emit, "staging", build)
+    return delivery.deploy(
+        session, emit, "production", build=build, approval=onward.approval, ask=onward.ask, flags=onward.flags
+    )
+
+
+def _train_once(session: Session, emit: Emit, sweep: Sweep) -> str:
+    """The build's number. Where nobody has named one, the newest local build that has trained the same will do."""
+    from mlops_tui import training
+    from mlops_tui.training import builds
+    from mlops_tui.training.sweep import what_is_trained
+
+    wanted = what_is_trained(session.project, sweep.runs)
+    same = builds.find_same(session, wanted) if sweep.build.fresh else None
+    if same is None:
+        train(session, emit, sweep)
+        return sweep.build.number
+    number = same.build.number
+    if not same.ended:
+        emit(LogLine(source="train", text=f"build {number} is being trained: taking it up"))
+        train(session, emit, replace(sweep, build=same.build))
+        return number
+    if training.judge_again(session, same.build, sweep.runs, emit) is None:
+        train(session, emit, sweep)
+        return sweep.build.number
+    emit(LogLine(source="train", text=f"build {number} is trained already; to train anew: mlops-tui train"))
+    return number
 
 
 def list_runs(session: Session, emit: Emit, build: str = "", limit: int = 50) -> str:
@@ -146,10 +191,15 @@ def list_choices(session: Session, emit: Emit, setting: str) -> str:
 
 
 def read_log(session: Session, emit: Emit, run: str, follow: bool) -> str:
+    """Of a training or of a job of delivery, by the job run's number."""
     from mlops_tui import training
+    from mlops_tui.delivery import jobs
 
     look(session, emit, "databricks-workspace")
-    training.read_log(session, run, emit, follow)
+    if run.isdecimal() and not jobs.is_sweep(session, int(run)):
+        jobs.read_log(session, int(run), emit, follow)
+    else:
+        training.read_log(session, run, emit, follow)
     return ""
 
 

@@ -3,6 +3,7 @@
     in   {"id": "7", "do": "up", "arguments": {"runs": [{"alpha": 0.5, "l1_ratio": 0.5}]}}
          {"id": "8", "do": "cancel", "arguments": {"id": "7"}}
     out  {"request": "7", "event": {"type": "step_state", …}}
+         {"request": "9", "secret": "…"}                        an endpoint's key, for whoever asked for it
          {"request": "7", "exit_code": 0}                       the last line of a request
          {"request": "", "event": {"type": "log_line", …}}      what signing in takes: it is for all requests
 
@@ -56,7 +57,14 @@ class Worker:
             request_id, wanted = str(request["id"]), str(request["do"])
             arguments = dict(request.get("arguments") or {})
             flags = {str(name): str(value) for name, value in dict(arguments.get("flags") or {}).items()}
-            call = Call(request_id, wanted, flags, arguments, lambda event: self._send(request_id, event))
+            call = Call(
+                request_id,
+                wanted,
+                flags,
+                arguments,
+                lambda event: self._send(request_id, event),
+                lambda secret: self._send_secret(request_id, secret),
+            )
         except (ValueError, KeyError, TypeError) as error:
             self._refuse(
                 "", UsageError("A request that cannot be read.", problems=(f"{type(error).__name__}: {error}",))
@@ -107,8 +115,14 @@ class Worker:
     def _send(self, request_id: str, event: Event) -> None:
         self._write({"request": request_id, "event": to_json(event)})
 
+    def _send_secret(self, request_id: str, secret: str) -> None:
+        """As it is: whoever asked for it is on the other end of the pipe."""
+        self._write_line(json.dumps({"request": request_id, "secret": secret}))
+
     def _write(self, message: dict[str, Any]) -> None:
-        line = json.dumps(redacted(message), ensure_ascii=False)
+        self._write_line(json.dumps(redacted(message), ensure_ascii=False))
+
+    def _write_line(self, line: str) -> None:
         try:
             with self._lock:
                 self._out.write(line + "\n")

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 
-from mlops_tui import operations
+from mlops_tui import operations, worker_requests_delivery
 from mlops_tui.engine import Plan, Sequencer
 from mlops_tui.errors import MlopsError, UsageError
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
 from mlops_tui.training.builds import build_of
-from mlops_tui.worker_service import Answer, Call, HeldPlan, Kind, Service
-
-OnSession = Callable[[Session, Emit, Call], str]
-
-
-def _on_session(work: OnSession) -> Answer:
-    def answer(service: Service, call: Call, show: Emit) -> int:
-        session = service.open(call, show)
-        return operations.perform(call.do, session, lambda emit: work(session, emit, call), show)
-
-    return answer
+from mlops_tui.worker_requests_delivery import approval
+from mlops_tui.worker_service import Call, HeldPlan, Kind, Service, on_session
 
 
 def _describe(service: Service, call: Call, show: Emit) -> int:
@@ -121,40 +111,45 @@ REQUESTS: dict[str, Kind] = {
     # setup
     "plan": Kind(_plan),
     "apply": Kind(_apply, writes=True),
-    "setup": Kind(_on_session(lambda session, emit, _: operations.setup(session, emit)), writes=True, outdates=True),
+    "setup": Kind(on_session(lambda session, emit, _: operations.setup(session, emit)), writes=True, outdates=True),
     "teardown": Kind(
-        _on_session(lambda session, emit, _: operations.teardown(session, emit)), writes=True, outdates=True
+        on_session(lambda session, emit, _: operations.teardown(session, emit)), writes=True, outdates=True
     ),
     "choices": Kind(
-        _on_session(lambda session, emit, call: operations.list_choices(session, emit, call.text("setting")))
+        on_session(lambda session, emit, call: operations.list_choices(session, emit, call.text("setting")))
     ),
     # training
     "up": Kind(
-        _on_session(lambda session, emit, call: operations.up(session, emit, _sweep(session, call))),
+        on_session(
+            lambda session, emit, call: operations.up(
+                session, emit, _sweep(session, call), onward=operations.Onward(approval(call))
+            )
+        ),
         writes=True,
         outdates=True,
     ),
     "train": Kind(
-        _on_session(lambda session, emit, call: operations.train(session, emit, _sweep(session, call))),
+        on_session(lambda session, emit, call: operations.train(session, emit, _sweep(session, call))),
         writes=True,
         spools=True,
     ),
-    "log": Kind(_on_session(_log), spools=True),
+    "log": Kind(on_session(_log), spools=True),
     "job_runs": Kind(
-        _on_session(lambda session, emit, call: operations.list_job_runs(session, emit, call.number("limit", 20)))
+        on_session(lambda session, emit, call: operations.list_job_runs(session, emit, call.number("limit", 20)))
     ),
     "runs": Kind(
-        _on_session(
+        on_session(
             lambda session, emit, call: operations.list_runs(
                 session, emit, call.text("build"), call.number("limit", 50)
             )
         )
     ),
-    "show": Kind(_on_session(lambda session, emit, call: operations.describe_run(session, emit, call.text("run_id")))),
+    "show": Kind(on_session(lambda session, emit, call: operations.describe_run(session, emit, call.text("run_id")))),
     "end_run": Kind(
-        _on_session(
+        on_session(
             lambda session, emit, call: operations.cancel_run(session, emit, call.text("run"), call.text("only"))
         ),
         writes=True,
     ),
+    **worker_requests_delivery.REQUESTS,
 }

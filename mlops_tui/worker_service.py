@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui import journal
+from mlops_tui import journal, operations
 from mlops_tui.engine import Plan
 from mlops_tui.errors import Interrupted, UsageError
 from mlops_tui.events import Event, LogLine
@@ -45,6 +45,7 @@ class Call:
     flags: Mapping[str, str]
     arguments: Arguments
     show: Emit
+    tell_secret: Callable[[str], None] = lambda _: None  # to whoever asked, and to nobody else
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def text(self, name: str) -> str:
@@ -163,6 +164,7 @@ def _into_spool(call: Call, kept: contextlib.ExitStack) -> Emit:
 
 
 Answer = Callable[[Service, Call, Emit], int]
+OnSession = Callable[[Session, Emit, Call], str]
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,13 @@ class Kind:
     writes: bool = False  # to the cloud: then a journal is kept
     outdates: bool = False  # what a plan of before says
     spools: bool = False  # its log lines, where the request names a folder
+
+
+def on_session(work: OnSession) -> Answer:
+    """Work that looks at the cloud, with a session of its own."""
+
+    def answer(service: Service, call: Call, show: Emit) -> int:
+        session = service.open(call, show)
+        return operations.perform(call.do, session, lambda emit: work(session, emit, call), show)
+
+    return answer

@@ -13,7 +13,7 @@ import click
 
 from mlops_tui.commands.running import Invocation
 from mlops_tui.opening import Options
-from mlops_tui.settings import SETTINGS, Setting
+from mlops_tui.settings import BY_NAME, SETTINGS, Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "set_"  # of the parameters that carry settings
@@ -77,14 +77,14 @@ def project_options_in_full(command: F) -> F:
 def _with_options(command: F, shown: Collection[str]) -> F:
     @functools.wraps(command)
     def with_invocation(
-        *args: Any, project_file: Path | None, output: str, non_interactive: bool, **given: Any
+        *args: Any, project_file: Path | None, output: str, non_interactive: bool, out: Path | None = None, **given: Any
     ) -> None:
         flags = flags_of(given)
         rest = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
         interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
         name = click.get_current_context().info_name or ""
         options = Options(project_file, os.environ, flags, somebody_there=interactive)
-        command(Invocation(name, options, output, interactive), *args, **rest)
+        command(Invocation(name, options, output, interactive, out), *args, **rest)
 
     decorated: Any = with_settings(with_invocation, shown)
     for option in OF_EVERY_COMMAND:
@@ -158,3 +158,29 @@ def sweep_options(command: F) -> F:
         "--grid alpha=0.1:0.9:0.2 --grid l1_ratio=0.1,0.5",
     )
     return run(grid(command))
+
+
+def out_option(command: F) -> F:
+    """--out: the Invocation has it."""
+    return click.option(
+        "--out",
+        "out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Write metadata/image.json, metrics.json and verdict.json into this folder: those that there are.",
+    )(command)
+
+
+def approval_options(command: F) -> F:
+    """--approve and --force."""
+    approve = click.option("--approve", is_flag=True, help="Say yes to putting the build into production.")
+    force = click.option(
+        "--force", default="", metavar="REASON", help="Why it goes into production without a passed validation."
+    )
+    return approve(force(command))
+
+
+def given_flags(invocation: Invocation) -> tuple[str, ...]:
+    """The flags of a command that any other command would need to mean the same project."""
+    file = ["--file", str(invocation.options.file)] if invocation.options.file else []
+    settings = [part for name, value in invocation.options.flags.items() for part in (BY_NAME[name].flag, value)]
+    return (*file, *settings)

@@ -8,9 +8,18 @@ from collections.abc import Callable
 
 import click
 
-from mlops_tui import operations
+from mlops_tui import delivery_operations, operations
 from mlops_tui.commands import running
-from mlops_tui.commands.options import ProjectCommand, build_options, project_options, sweep_options
+from mlops_tui.commands.delivery import STAGES, ask_for, given_approval
+from mlops_tui.commands.options import (
+    ProjectCommand,
+    approval_options,
+    build_options,
+    given_flags,
+    out_option,
+    project_options,
+    sweep_options,
+)
 from mlops_tui.commands.running import Invocation
 from mlops_tui.engine import Plan
 from mlops_tui.errors import MlopsError
@@ -22,6 +31,8 @@ from mlops_tui.training.builds import build_of
 @click.command(cls=ProjectCommand)
 @sweep_options
 @build_options
+@approval_options
+@out_option
 @project_options
 def up(
     invocation: Invocation,
@@ -29,14 +40,18 @@ def up(
     grid_texts: tuple[str, ...],
     build_number: str,
     build_source: str,
+    approve: bool,
+    force: str,
 ) -> None:
-    """Set up what is missing, then train and compare: the main job.
+    """From nothing to predictions: set up what is missing, train, build, deploy, validate.
 
-    It looks first and shows a plan, and asks at a terminal before it changes anything. Run it again at any time: it
-    looks at what is there and does the rest.
+    It looks first and shows a plan, and asks at a terminal before it changes anything, and again before production.
+    Elsewhere it stops before production with the exit code 4, unless --approve is given. Run it again at any time:
+    it looks at what is there and does the rest.
 
     \b
     mlops-tui up                                    practise on this machine, at no cost
+    mlops-tui up --approve                          and put the model into production, too
     mlops-tui up --run alpha=0.2,l1_ratio=0.7       one run with these parameters
     mlops-tui up --cloud AzureCloud                 the same in Azure
     """
@@ -49,6 +64,9 @@ def up(
             emit,
             operations.Sweep(build, given or session.project.training.runs),
             _confirmation(invocation, session),
+            operations.Onward(
+                given_approval(approve, force), ask_for(invocation, session, force), given_flags(invocation)
+            ),
         ),
     )
 
@@ -77,6 +95,7 @@ def setup(invocation: Invocation, plan_only: bool, by_hand: bool) -> None:
 @sweep_options
 @build_options
 @click.option("--detach", is_flag=True, help="Launch and leave. Come back with: mlops-tui logs RUN --follow")
+@out_option
 @project_options
 def train(
     invocation: Invocation,
@@ -135,13 +154,20 @@ def show(invocation: Invocation, run_id: str) -> None:
 
 @click.command(cls=ProjectCommand)
 @click.argument("run")
-@click.option("--follow", is_flag=True, help="Stay until it ends, then compare its runs.")
+@click.option("--follow", is_flag=True, help="Stay until it ends, then compare its runs; at a stage: until Ctrl+C.")
 @project_options
 def logs(invocation: Invocation, run: str, follow: bool) -> None:
-    """Show what RUN has printed.
+    """Show what RUN or a stage has printed.
 
-    RUN is the number of a job run: `mlops-tui train` prints it.
+    RUN is the number of a job run: `mlops-tui train` prints it. Or it is a stage of delivery: staging, production.
+
+    \b
+    mlops-tui logs 1001 --follow
+    mlops-tui logs production
     """
+    stage = STAGES.get(run)
+    if stage is not None:
+        running.run(invocation, lambda session, emit: delivery_operations.read_stage_log(session, emit, stage, follow))
     running.run(invocation, lambda session, emit: operations.read_log(session, emit, run, follow))
 
 

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from mlops_tui import operations
 from mlops_tui.engine import card
@@ -22,6 +23,9 @@ from mlops_tui.opening import Options, Practice, open_session
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
 from mlops_tui.stream import Stream
+
+if TYPE_CHECKING:
+    from mlops_tui.headless.out_files import OutFiles
 
 
 class Reporter(Protocol):
@@ -36,6 +40,7 @@ class Invocation:
     options: Options
     output: str  # "text" or "json"
     interactive: bool
+    out: Path | None = None  # a folder for what the next CI stage needs
 
     def reporter(self) -> Reporter:
         return reporter_for(self.output)
@@ -70,14 +75,36 @@ def run(invocation: Invocation, operation: Operation) -> NoReturn:
     _take_termination_as_interruption()
     with _quiet_on_broken_pipe():
         try:
+            files = _out_files(invocation)
             session = open_session(invocation.options, lambda: start_practice(told))
             journal = opened(os.environ, invocation.command)
-            exit_code = _follow(invocation, session, operation, told, journal)
+            exit_code = _follow(invocation, session, operation, _Told(told, files), journal)
         except MlopsError as error:
             fail(told, error)
         except KeyboardInterrupt:
             exit_code = Interrupted.exit_code
         leave(exit_code)
+
+
+class _Told:
+    """A reporter, and the files of --out where there are any: both are told everything."""
+
+    def __init__(self, reporter: Reporter, files: OutFiles | None) -> None:
+        self._reporter = reporter
+        self._files = files
+
+    def show(self, event: Event) -> None:
+        self._reporter.show(event)
+        if self._files:
+            self._files.keep(event)
+
+
+def _out_files(invocation: Invocation) -> OutFiles | None:
+    if invocation.out is None:
+        return None
+    from mlops_tui.headless.out_files import OutFiles
+
+    return OutFiles(invocation.out)
 
 
 def fail(reporter: Reporter, error: MlopsError) -> NoReturn:

@@ -5,16 +5,13 @@ Text from outside is never parsed as markup: everything is printed as rich `Text
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from mlops_tui.errors import UsageError
 from mlops_tui.events import (
-    Change,
     ChoicesRead,
     CommandFinished,
     CommandStarted,
@@ -37,51 +34,27 @@ from mlops_tui.events import (
     StepsDescribed,
     StepState,
 )
+from mlops_tui.headless.delivery_text import DeliveryText
 from mlops_tui.headless.run_text import STATE_STYLE, described, job_runs_table, runs_table, when
 from mlops_tui.redaction import redact
 from mlops_tui.settings import BY_NAME
 
-SIGNS = {"create": "+", "update": "~", "replace": "±", "remove": "-", "keep": "="}
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 ROOMY = 100  # columns from which on the parameters have columns of their own; runs are named by them anyway
 ROOMY_FOR_IDS = 140  # columns from which on MLflow's ids, which `show` takes, have one of their own
-WIDE = 240  # columns where nobody says how wide the reader is: log viewers wrap by themselves
 
 
-class PlainText:
-    """Writes to `out`; error cards go to `err`, so that a caller may keep them apart."""
+class PlainText(DeliveryText):
+    """Events as lines; those of delivery are told as `DeliveryText` has it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
-        self._out = self._console(out)
-        self._err = self._console(err)
+        super().__init__(out, err)
         self._plan_open = False
         self._planned_all = False
 
     def show(self, event: Event) -> None:
         """Each type of event has a method of its name here; a test sees to it that none is missing."""
         getattr(self, f"_{event.type}")(event)
-
-    def _console(self, stream: TextIO) -> Console:
-        width = None if stream.isatty() else WIDE
-        return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
-
-    def _line(self, text: str, style: str = "") -> None:
-        self._out.print(Text(redact(text), style))
-
-    def _labelled(self, label: str, text: str, style: str = "") -> None:
-        """A line of a log. Its colours are kept where there are colours; it moves no cursor and rings no bell."""
-        label, text = redact(label), redact(text)
-        body = Text.from_ansi(text) if "\x1b" in text else Text(text)
-        plain = CONTROL.sub("", body.plain)
-        if self._out.color_system is None:  # ten times as fast, and a run may print a million lines
-            self._out.file.write(f"{label} │ {plain}\n")
-            self._out.file.flush()
-            return
-        if plain != body.plain:
-            body = Text(plain)
-        body.stylize_before(style)
-        self._out.print(Text.assemble((f"{label} │ ", "dim"), body))
 
     def _command_started(self, event: CommandStarted) -> None:
         self._line(f"mlops-tui {event.version} · {event.command} · {event.project} · {event.cloud}", "bold")
@@ -159,18 +132,6 @@ class PlainText:
         self._line(f"  {event.title}")
         for change in event.changes:
             self._change(change)
-
-    def _change(self, change: Change) -> None:
-        """A line for what happens; what it costs and what to beware of on lines of their own."""
-        notes = [change.detail, f"known after {change.after}" if change.after else ""]
-        note = "; ".join(note for note in notes if note)
-        style = "dim" if change.action == "keep" else ""
-        sign = SIGNS[change.action]
-        self._line(f"    {sign} {change.action:<7} {change.what}{f'  ({note})' if note else ''}", style)
-        if change.cost:
-            self._line(f"      costs: {change.cost}", style)
-        if change.warning:
-            self._line(f"      ! {change.warning}", "yellow")
 
     def _step_state(self, event: StepState) -> None:
         if event.state in ("checking", "waiting", "will change"):
