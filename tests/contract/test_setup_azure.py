@@ -27,7 +27,7 @@ from mlops_tui.errors import (
     UsageError,
 )
 from mlops_tui.events import Event, LogLine, StepState
-from mlops_tui.project import Project
+from mlops_tui.project import Delivery, Project
 from mlops_tui.redaction import redact
 from mlops_tui.sandbox import process
 from mlops_tui.session import Session
@@ -172,6 +172,7 @@ def test_from_an_empty_subscription_to_one_of_each(azure: Azure) -> None:
         ("update", "resource provider Microsoft.Databricks"),
         ("create", f"resource group {GROUP}"),
         ("create", f"Databricks workspace {WORKSPACE}"),
+        ("update", "resource providers of delivery"),
         ("create", f"application {APPLICATION}"),
         ("create", f"service principal of {APPLICATION}"),
         ("create", f"role assignment Contributor on the resource group {GROUP}"),
@@ -303,6 +304,25 @@ def test_a_reader_is_told_what_making_the_group_takes(azure: Azure) -> None:
         Engine((SignIn(), ResourceGroup()), session, azure.events.append).plan()
     assert '--role "Contributor"' in caught.value.hint
     assert f"/subscriptions/{azure.project.subscription_id}" in caught.value.hint
+
+
+def test_other_targets_need_other_providers_and_who_may_not_register_them_is_told_what_to_type(azure: Azure) -> None:
+    managed = Delivery(staging_target="managed", production_target="managed")
+    assert azure.set_up(delivery=managed).error is None
+    assert azure.plan(delivery=managed).pending == 0
+    pending = azure.plan().findings["ml-workspace"].pending
+    assert [(one.action, one.what) for one in pending] == [("update", "resource providers of delivery")]
+    named = pending[0].detail.removeprefix("register Microsoft. ")
+    assert set(named.split(", ")) == {"ContainerInstance", "ContainerService", "KubernetesConfiguration"}
+
+    program = make_program(azure, "reader", "Reader")
+    with pytest.raises(ForbiddenError, match="register the resource provider") as caught:
+        azure.plan(**program.sign_in)
+    for name in named.split(", "):
+        assert f"az provider register --namespace Microsoft.{name} --wait" in caught.value.hint
+    assert azure.set_up().error is None
+    assert azure.plan().pending == 0
+    assert azure.plan(**program.sign_in).findings["ml-workspace"].pending == ()
 
 
 def test_two_applications_of_one_name_are_listed_and_neither_is_touched(azure: Azure) -> None:
@@ -437,7 +457,7 @@ def test_a_person_signs_in_by_device_code_and_is_asked_once(azure: Azure) -> Non
         session.prompt = approve
         plan = azure.engine(session).plan()
         assert session.know("caller_name", "sign-in") == "learner@sandbox.example"
-    assert plan.pending == 6
+    assert plan.pending == 7
     assert len(shown) == 1
     assert f"{azure.live.origin}/devicelogin" in shown[0]
 
