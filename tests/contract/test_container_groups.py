@@ -14,7 +14,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from azure.mgmt.containerinstance import models as aci
-from azure.mgmt.resource.resources.models import GenericResource
+from azure.mgmt.resource.resources.models import GenericResource, Sku
 
 from mlops_tui.sandbox.container_keeper import Keeper
 from tests.contract.azure_fixtures import (
@@ -92,10 +92,8 @@ class Desk:
             ),
         )
 
-    def put(self, name: str, **changes: Any) -> aci.ContainerGroup:
-        poller = self.groups.begin_create_or_update(self.group, name, self.wanted(**changes))
-        made: aci.ContainerGroup = poller.result(30)
-        return made
+    def put(self, name: str, **changes: Any) -> Any:
+        return self.groups.begin_create_or_update(self.group, name, self.wanted(**changes)).result(30)
 
     def show(self, name: str) -> Any:
         return self.groups.get(self.group, name)
@@ -131,7 +129,7 @@ def shared(live: LiveSandbox) -> Any:
     group, registry = azure.group(), f"acr{uuid.uuid4().hex[:10]}"
     where = f"{azure.root}/resourceGroups/{group}"
     place = f"{where}/providers/Microsoft.ContainerRegistry/registries/{registry}"
-    wanted = GenericResource(location="westeurope", sku={"name": "Basic"}, properties={})
+    wanted = GenericResource(location="westeurope", sku=Sku(name="Basic"), properties={})
     azure.resources.resources.begin_create_or_update_by_id(place, wanted, api_version="2023-07-01").result(30)
     image = pushed(live.folder, live.origin, registry)
     principal = azure.service_principal("deliverer")
@@ -195,7 +193,7 @@ def test_what_is_secret_never_comes_back(desk: Desk, live: LiveSandbox) -> None:
 
 def test_the_log_of_a_container_is_read(desk: Desk) -> None:
     answer(desk.put("talking"))
-    logs = desk.client.containers.list_logs
+    logs: Any = desk.client.containers.list_logs
     eventually(lambda: "asked for /score" in logs(desk.group, "talking", "api").content)
     everything = logs(desk.group, "talking", "api").content.splitlines()
     assert everything[0] == "loading"
@@ -228,7 +226,8 @@ def test_one_that_cannot_load_its_model_is_seen_to_crash(desk: Desk) -> None:
     state = view_of(desk.show("broken"))
     assert state.current_state.detail_status.startswith("CrashLoopBackOff")
     assert state.previous_state.exit_code == 1
-    assert "the model cannot be loaded" in desk.client.containers.list_logs(desk.group, "broken", "api").content
+    logs: Any = desk.client.containers.list_logs(desk.group, "broken", "api")
+    assert "the model cannot be loaded" in logs.content
 
 
 def test_a_task_that_is_not_restarted_ends(desk: Desk) -> None:
