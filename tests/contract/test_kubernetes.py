@@ -223,7 +223,7 @@ def test_node_pools_are_read_and_kubectl_is_told_that_there_is_no_kubernetes(des
     place = f"{desk.id_of('myaks')}/agentPools"
     assert desk.show(f"{place}/pool").properties["vmSize"] == "Standard_B4ms"
     token = desk.azure.credential.get_token(f"{desk.azure.live.origin}/.default").token
-    headers = {"Authorization": f"Bearer {token}"}
+    headers: Any = {"Authorization": f"Bearer {token}"}
     pools = raw(desk.azure.live, "GET", f"{place}?api-version=2024-09-01", **headers).json()["value"]
     assert [pool["name"] for pool in pools] == ["pool"]
     act = f"{desk.id_of('myaks')}/listClusterUserCredential?api-version=2024-09-01"
