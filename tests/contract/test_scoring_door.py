@@ -65,7 +65,7 @@ def test_only_the_keys_open_the_door(desk: Desk) -> None:
     assert len({first, second}) == 2
     for headers in (
         {},
-        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer"},
         {"Authorization": f"Basic {first}"},
         {"Authorization": "Bearer no"},
     ):
