@@ -32,6 +32,7 @@ class Audiences:
     key_vault: frozenset[str]
     storage: frozenset[str]
     learning: frozenset[str]  # Azure Machine Learning
+    registry: frozenset[str]  # Azure Container Registry
 
     @classmethod
     def at(cls, origin: str) -> Audiences:
@@ -42,6 +43,7 @@ class Audiences:
             key_vault=frozenset({f"{origin}/keyvault", "https://vault.azure.net"}),
             storage=frozenset({"https://storage.azure.com"}),
             learning=frozenset({f"{origin}/aml", "https://ml.azure.com"}),
+            registry=frozenset({"https://containerregistry.azure.net"}),
         )
 
 

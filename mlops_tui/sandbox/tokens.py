@@ -67,10 +67,10 @@ class Tokens:
             body |= {"upn": principal.name, "preferred_username": principal.name, "scp": "user_impersonation"}
         return self.sign(body | claims)
 
-    def verify(self, token: str, audiences: frozenset[str], refused: Callable[[str], ApiError]) -> Principal:
-        """Whose token it is. Raises what `refused` makes of the reason."""
+    def claims(self, token: str, audiences: frozenset[str], refused: Callable[[str], ApiError]) -> dict[str, Any]:
+        """What a token says that is ours, and good. Raises what `refused` makes of the reason."""
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
@@ -83,6 +83,11 @@ class Tokens:
             raise refused(f"The access token is invalid: {error}.") from error
         if str(claims["aud"]).rstrip("/") not in audiences:
             raise refused(f"The access token has been obtained for the wrong audience '{claims['aud']}'.")
+        return claims
+
+    def verify(self, token: str, audiences: frozenset[str], refused: Callable[[str], ApiError]) -> Principal:
+        """Whose token it is. Raises what `refused` makes of the reason."""
+        claims = self.claims(token, audiences, refused)
         is_user = claims.get("idtyp") == "user"
         name = claims.get("preferred_username", "") if is_user else claims.get("appid", "")
         return Principal(claims["oid"], name, claims.get("name", name), is_user, claims.get("appid", ""))
