@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import names
-from mlops_tui.errors import Interrupted, MlopsError
+from mlops_tui.errors import ApprovalNeeded, Interrupted, MlopsError
 from mlops_tui.events import Lane, LaneState, Level, StepStatus
 from mlops_tui.steps import Emit, Report
 
@@ -47,6 +47,9 @@ def under_way(session: Session, emit: Emit, lane: Lane, build: str = "") -> Iter
     telling.state("running")
     try:
         yield telling
+    except ApprovalNeeded as error:
+        telling.state("waiting", error.message, ended=True)
+        raise
     except Interrupted as error:
         telling.state("warning", error.message, ended=True)
         raise
