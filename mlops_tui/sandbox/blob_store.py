@@ -39,7 +39,7 @@ class BlobStore:
 
     def address(self, account: str) -> str:
         """Where its blobs answer: what stands before "@" is userinfo, so that any account's host is this one."""
-        return f"https://{account}.blob.sandbox@{self._origin.removeprefix('https://')}"
+        return f"https://{account}.blob.core.sandbox@{self._origin.removeprefix('https://')}"
 
     def url(self, account: str, container: str, name: str = "") -> str:
         return f"{self.address(account)}/{container}" + (f"/{quote(name, safe='~/')}" if name else "")

@@ -132,6 +132,7 @@ def _suffixes(origin: str) -> dict[str, str]:
         "storageSyncEndpointSuffix": "afs",
         "synapseAnalytics": "dev",
     }
-    # "https://{account}.blob.{suffix}" must reach this host: what stands before "@" is userinfo, not a host name.
-    storage = f"sandbox@{origin.removeprefix('https://')}"
+    # "https://{account}.blob.{suffix}" must reach this host: what stands before "@" is userinfo, not a host name. By
+    # "core." Azure's clients tell that the account's name is not a part of the path.
+    storage = f"core.sandbox@{origin.removeprefix('https://')}"
     return {name: f"{word}.localhost" for name, word in nowhere.items()} | {"storage": storage}

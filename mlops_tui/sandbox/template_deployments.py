@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -22,19 +20,20 @@ from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import ApiError, Body, Call, answer, empty
 from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Arm, Operation, ResourceProvider
 from mlops_tui.sandbox.authorization import Authorization
+from mlops_tui.sandbox.deployment_records import (
+    DEPLOYMENT,
+    FINAL,
+    TYPE,
+    new_deployment,
+    settled,
+    shown,
+    shown_operation,
+)
 from mlops_tui.sandbox.subscriptions import Subscriptions
 from mlops_tui.sandbox.template_expressions import TemplateError, UnsupportedError
 from mlops_tui.sandbox.templates import Planned, Template, waits_for
 
-DEPLOYMENT = "deployment"  # a kind of documents, by their ids in lower case
-TYPE = "Microsoft.Resources/deployments"
-SECONDS = 0.1  # that one takes at least: a client sees it at work
 NAME = re.compile(r"[\w.()-]{1,64}")
-FINAL = ("Succeeded", "Failed", "Canceled")
-FAILED = (
-    "At least one resource deployment operation failed. Please list deployment operations for details. Please see "
-    "https://aka.ms/arm-deployment-operations for usage details."
-)
 
 
 class TemplateDeployments(ResourceProvider):
@@ -67,16 +66,16 @@ class TemplateDeployments(ResourceProvider):
         if found is None:
             message = f"Deployment '{call.params['name']}' could not be found."
             raise self.dialect.error(404, "DeploymentNotFound", message)
-        return self._settled(found)
+        return settled(self.store, found)
 
     def list_deployments(self, call: Call) -> Body:
         found = self.store.list(DEPLOYMENT, f"{self.group(call)['id']}/providers/".lower())
-        return {"value": [_shown(self._settled(one)) for one in found]}
+        return {"value": [shown(settled(self.store, one)) for one in found]}
 
     def show(self, call: Call) -> Response:
         found = self._found(call)
         is_final = found["properties"]["provisioningState"] in FINAL
-        return answer(_shown(found), headers={} if is_final else NOT_FINAL)
+        return answer(shown(found), headers={} if is_final else NOT_FINAL)
 
     def status(self, call: Call) -> Response:
         found = self._found(call)
@@ -95,16 +94,14 @@ class TemplateDeployments(ResourceProvider):
         template = self._template(call, properties)
         planned = self._planned(call, template)
         self._register(call, planned)
-        started = time.time()
-        made = _deployment(own_id, template, [_operation(one) for one in planned], started)
-        self.store.put(DEPLOYMENT, own_id.lower(), made)
+        made = new_deployment(own_id, template.shown_parameters(), planned)
         self._carry_out(call, made, planned)
         if not any(one["error"] for one in made["operations"]):
             made["properties"]["outputs"] = self._outputs(template)
         self.store.put(DEPLOYMENT, own_id.lower(), made)
         url = f"{self.sandbox.origin}{own_id}/operationStatuses/{made['operation']}"
         headers = {"Azure-AsyncOperation": f"{url}?api-version={call.query['api-version']}"} | NOT_FINAL
-        return answer(_shown(made), 201, headers)
+        return answer(shown(made), 201, headers)
 
     def validate(self, call: Call) -> Body:
         properties = self._properties(call)
@@ -196,38 +193,11 @@ class TemplateDeployments(ResourceProvider):
         for one in self.store.list(RESOURCE):
             if place.lower() in (one["id"].lower(), one["name"].lower()):
                 return one["properties"]
-        raise TemplateError(f"The resource '{place}' that reference() names was not found.")
-
-    def _settled(self, kept: Body) -> Body:
-        """With its state brought up to date, by those of its resources; once it is final it stays."""
-        properties = kept["properties"]
-        if properties["provisioningState"] in FINAL:
-            return kept
-        states = [self._state(operation) for operation in kept["operations"]]
-        for operation, state in zip(kept["operations"], states, strict=True):
-            operation["state"] = state
-        if "Running" in states or time.time() < kept["started"] + SECONDS:
-            return kept | {"properties": properties | {"duration": _duration(kept["started"])}}
-        errors = [operation["error"] for operation in kept["operations"] if operation["error"]]
-        properties["provisioningState"] = "Failed" if "Failed" in states else "Succeeded"
-        properties["duration"] = _duration(kept["started"])
-        if "Failed" in states:
-            properties["error"] = {"code": "DeploymentFailed", "message": FAILED, "details": errors}
-        self.store.put(DEPLOYMENT, kept["id"].lower(), kept)
-        return kept
-
-    def _state(self, operation: Body) -> str:
-        if operation["error"] or operation["skipped"]:
-            return "Failed" if operation["error"] else "Skipped"
-        there = self.store.get(RESOURCE, operation["id"].lower())
-        state = there["properties"].get("provisioningState") if there else "Succeeded"
-        if state == "Failed":
-            operation["error"] = {"code": "ResourceDeploymentFailure", "message": f"'{operation['id']}' has failed."}
-        return state if state in FINAL else "Running"
+        raise UnsupportedError(f"The sandbox cannot follow reference() to '{place}': that resource is not there yet.")
 
     def list_operations(self, call: Call) -> Body:
         found = self._found(call)
-        return {"value": [_shown_operation(found, one) for one in found["operations"] if not one["skipped"]]}
+        return {"value": [shown_operation(found, one) for one in found["operations"] if not one["skipped"]]}
 
     def group_removed(self, group_id: str) -> None:
         for key, _ in self.store.items(DEPLOYMENT, f"{group_id}/".lower()):
@@ -249,62 +219,8 @@ def _body(call: Call) -> Body:
         raise
 
 
-def _deployment(own_id: str, template: Template, operations: list[Body], started: float) -> Body:
-    properties = {
-        "provisioningState": "Running",
-        "mode": "Incremental",
-        "parameters": template.shown_parameters(),
-        "timestamp": clock.text(datetime.fromtimestamp(started, UTC)),
-        "duration": "PT0S",
-        "correlationId": str(uuid.uuid4()),
-        "outputs": {},
-        "outputResources": [{"id": one["id"]} for one in operations],
-    }
-    name = own_id.rsplit("/", 1)[-1]
-    return {"id": own_id, "name": name, "type": TYPE, "properties": properties} | {
-        "operation": uuid.uuid4().hex,
-        "operations": operations,
-        "started": started,
-    }
-
-
-def _shown(kept: Body) -> Body:
-    return {name: kept[name] for name in ("id", "name", "type", "properties")}
-
-
-def _operation(one: Planned) -> Body:
-    own = {"id": one.id, "type": one.type, "name": one.name, "operation": uuid.uuid4().hex[:16].upper()}
-    return own | {"status": 201, "error": None, "skipped": False, "state": "Running"}
-
-
-def _shown_operation(deployment: Body, operation: Body) -> Body:
-    place = f"{deployment['id']}/operations/{operation['operation']}"
-    status = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 501: "NotImplemented"}
-    properties = {
-        "provisioningOperation": "Create",
-        "provisioningState": operation["state"],
-        "timestamp": deployment["properties"]["timestamp"],
-        "duration": deployment["properties"]["duration"],
-        "trackingId": operation["operation"],
-        "serviceRequestId": operation["operation"],
-        "statusCode": status.get(operation["status"], "Created"),
-        "targetResource": {
-            "id": operation["id"],
-            "resourceType": operation["type"],
-            "resourceName": operation["name"],
-        },
-    }
-    if operation["error"]:
-        properties["statusMessage"] = {"status": "Failed", "error": operation["error"]}
-    return {"id": place, "operationId": operation["operation"], "properties": properties}
-
-
 def _ids(planned: list[Planned]) -> list[Body]:
     return [{"id": one.id} for one in planned]
-
-
-def _duration(started: float) -> str:
-    return f"PT{time.time() - started:.3f}S"
 
 
 def _forbidden(call: Call, refused: list[Planned]) -> str:

@@ -1,0 +1,119 @@
+"""The real azure-ai-ml client, in a process of its own: it keeps its cloud and its connections process-wide.
+
+A test hands over functions (`desk.call(function, …)`), which run there with an MLClient before them. They import what
+they need themselves, and what they return must have a JSON form.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tests.contract.azure_fixtures import credentials
+
+if TYPE_CHECKING:
+    from tests.conftest import LiveSandbox
+
+Result = TypeVar("Result")
+POLL_SECONDS = 0.1  # azure-ai-ml sleeps 5 s, whatever the server says
+CHILD = """
+import json, os, sys
+answers, sys.stdout = sys.stdout, sys.stderr
+from azure.identity import ClientSecretCredential
+from azure.ai.ml import MLClient
+from azure.ai.ml.constants._common import LROConfigurations
+LROConfigurations.SLEEP_TIME = LROConfigurations.POLL_INTERVAL = float(os.environ["POLL_SECONDS"])
+origin, group = os.environ["ORIGIN"], os.environ["GROUP"]
+kept = json.loads(sys.stdin.readline())
+credential = ClientSecretCredential(
+    kept["tenant_id"], kept["client_id"], kept["client_secret"], authority=origin, disable_instance_discovery=True
+)
+host = origin.removeprefix("https://")
+cloud = {name: origin for name in (
+    "azure_portal", "resource_manager", "active_directory", "aml_resource_id", "registry_discovery_endpoint"
+)}
+ml = MLClient(
+    credential, kept["subscription_id"], group, os.environ["WORKSPACE"], show_progress=False, enable_telemetry=False,
+    cloud=f"cloud-{host}", cloud_metadata=cloud | {"storage_endpoint": f"core.sandbox@{host}"},
+)
+for line in sys.stdin:
+    asked = json.loads(line)
+    known = {}
+    try:
+        exec(asked["source"], known)
+        answer = json.dumps({"result": known[asked["name"]](ml, *asked["arguments"])}, default=dict)
+    except Exception as error:
+        code = getattr(getattr(error, "error", None), "code", None) or getattr(error, "error_code", None)
+        answer = json.dumps({"error": type(error).__name__, "message": str(error), "code": str(code or "")})
+    print(answer, file=answers, flush=True)
+"""
+
+
+class DeskError(Exception):
+    """What the client raised: its type, its words, and the error code of the service."""
+
+    def __init__(self, kind: str, message: str, code: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind, self.code = kind, code
+
+
+class MlDesk:
+    def __init__(self, process: subprocess.Popen[str], folder: Path, group: str, workspace: str) -> None:
+        self._process, self.folder, self.group, self.workspace = process, folder, group, workspace
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What the function gives for the MLClient and these arguments. Raises DeskError."""
+        source = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
+        self.send({"source": source, "name": function.__name__, "arguments": arguments})
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the process with azure-ai-ml has ended"
+        answer = json.loads(line)
+        if "error" in answer:
+            raise DeskError(answer["error"], answer["message"], answer["code"])
+        result: Result = answer["result"]
+        return result
+
+    def send(self, value: Any) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(value) + "\n")
+        self._process.stdin.flush()
+
+
+@contextmanager
+def ml_desk(
+    live: LiveSandbox, folder: Path, group: str, workspace: str, who: dict[str, str] | None = None
+) -> Iterator[MlDesk]:
+    """A desk whose client works in that resource group and workspace, signed in as the owner or as `who`."""
+    environment = os.environ | {
+        "REQUESTS_CA_BUNDLE": str(live.ca),
+        "ORIGIN": live.origin,
+        "GROUP": group,
+        "WORKSPACE": workspace,
+        "POLL_SECONDS": str(POLL_SECONDS),
+    }
+    with (folder / "azure-ai-ml.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+            cwd=folder,
+        )
+    desk = MlDesk(process, folder, group, workspace)
+    with process:
+        desk.send(credentials(live) | (who or {}))
+        try:
+            yield desk
+        finally:
+            process.kill()

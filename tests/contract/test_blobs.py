@@ -1,0 +1,392 @@
+"""A program keeps files in Azure Blob Storage: with the account's key, a signed address, or its own identity."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    AccountSasPermissions,
+    BlobBlock,
+    BlobClient,
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerClient,
+    ContainerSasPermissions,
+    ContentSettings,
+    ResourceTypes,
+    generate_account_sas,
+    generate_blob_sas,
+    generate_container_sas,
+)
+
+from mlops_tui.sandbox.blob_store import BlobStore
+from mlops_tui.sandbox.sandbox import Sandbox
+from tests.contract.azure_fixtures import (
+    Azure,
+    close_clients,  # noqa: F401 (a fixture)
+    closed_later,
+    code_of,
+    owner,
+    raw,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import LiveSandbox
+
+pytestmark = pytest.mark.xdist_group("blobs")
+
+VERSION = "2023-05-01"
+TYPE = "Microsoft.Storage/storageAccounts"
+DATA_CONTRIBUTOR, DATA_READER = "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+LATER = timedelta(hours=1)
+
+
+class Account:
+    """A storage account of a test's own."""
+
+    def __init__(self, azure: Azure) -> None:
+        self.azure, self.name = azure, f"acct{uuid.uuid4().hex[:12]}"
+        azure.resources.providers.register("Microsoft.Storage")
+        self.id = f"{azure.root}/resourceGroups/{azure.group()}/providers/{TYPE}/{self.name}"
+        self.url = make(azure, self.id).properties["primaryEndpoints"]["blob"]
+        self.options: dict[str, Any] = {"connection_verify": str(azure.live.ca), "retry_total": 0}
+
+    def keys(self) -> list[str]:
+        return [one["value"] for one in post(self.azure, f"{self.id}/listKeys").json()["keys"]]
+
+    def credential(self) -> dict[str, str]:
+        return {"account_name": self.name, "account_key": self.keys()[0]}
+
+    def client(self, credential: Any = None) -> BlobServiceClient:
+        return closed_later(BlobServiceClient(self.url, credential=credential or self.credential(), **self.options))
+
+    def container(self, name: str = "data-one") -> ContainerClient:
+        return self.client().create_container(name)
+
+
+def make(azure: Azure, own_id: str, **changes: Any) -> Any:
+    wanted: Any = {"location": "westeurope", "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"} | changes
+    resources = azure.resources.resources
+    return resources.begin_create_or_update_by_id(own_id, api_version=VERSION, parameters=wanted).result(timeout=20)
+
+
+def post(azure: Azure, path: str, body: Any = None) -> Any:
+    token = azure.credential.get_token(f"{azure.live.origin}/.default").token
+    return raw(azure.live, "POST", f"{path}?api-version={VERSION}", json=body, Authorization=f"Bearer {token}")
+
+
+@pytest.fixture
+def azure(live: LiveSandbox) -> Azure:
+    return owner(live)
+
+
+@pytest.fixture
+def account(azure: Azure) -> Account:
+    return Account(azure)
+
+
+@pytest.fixture
+def box(account: Account) -> ContainerClient:
+    return account.container()
+
+
+def test_a_file_comes_back_as_it_was(box: ContainerClient) -> None:
+    content = os.urandom(3_000_000)
+    kind = ContentSettings(content_type="text/plain", cache_control="no-cache")
+    box.upload_blob("a/b ü~%.txt", content, metadata={"made": "by test"}, content_settings=kind)
+    got = box.download_blob("a/b ü~%.txt")
+    assert got.readall() == content
+    assert got.properties.metadata == {"made": "by test"}
+    assert (got.properties.content_settings.content_type, got.properties.size) == ("text/plain", len(content))
+    assert box.download_blob("a/b ü~%.txt", offset=1000, length=50).readall() == content[1000:1050]
+    assert box.download_blob("a/b ü~%.txt", offset=len(content) - 5).readall() == content[-5:]
+    assert box.get_blob_client("a/b ü~%.txt").get_blob_properties().content_settings.cache_control == "no-cache"
+
+
+def test_an_empty_file_and_a_range_beyond_the_end(box: ContainerClient) -> None:
+    box.upload_blob("empty", b"")
+    assert box.download_blob("empty").readall() == b""
+    with pytest.raises(HttpResponseError) as caught:
+        box.download_blob("empty", offset=10, length=5)
+    assert (caught.value.status_code, error_code(caught.value)) == (416, "InvalidRange")
+
+
+def test_what_is_there_is_replaced_only_if_asked(box: ContainerClient) -> None:
+    first = box.upload_blob("one", b"first")
+    with pytest.raises(ResourceExistsError) as caught:
+        box.upload_blob("one", b"second")
+    assert error_code(caught.value) == "BlobAlreadyExists"
+    etag = first.get_blob_properties().etag
+    box.upload_blob("one", b"second", overwrite=True)
+    assert first.download_blob().readall() == b"second"
+    with pytest.raises(ResourceModifiedError) as modified:
+        box.upload_blob("one", b"third", overwrite=True, etag=etag, match_condition=MatchConditions.IfNotModified)
+    assert error_code(modified.value) == "ConditionNotMet"
+    assert first.download_blob().readall() == b"second"
+
+
+def test_a_large_file_is_sent_in_blocks(account: Account) -> None:
+    account.container("big")
+    content = os.urandom(1_000_000)
+    options: dict[str, Any] = {"max_single_put_size": 200_000, "max_block_size": 150_000}
+    with BlobClient(
+        account.url, "big", "in/blocks", credential=account.credential(), **account.options, **options
+    ) as blob:
+        blob.upload_blob(content)
+        assert blob.download_blob().readall() == content
+        blob.stage_block("YWFh", b"never committed")
+        with pytest.raises(HttpResponseError) as caught:
+            blob.commit_block_list([BlobBlock("YmJi")])
+        assert error_code(caught.value) == "InvalidBlockList"
+        assert blob.download_blob().readall() == content
+
+
+def test_metadata_are_changed_alone(box: ContainerClient) -> None:
+    blob = box.upload_blob("one", b"content", metadata={"a": "1"})
+    blob.set_blob_metadata({"b": "2"})
+    assert (blob.get_blob_properties().metadata, blob.download_blob().readall()) == ({"b": "2"}, b"content")
+    blob.set_http_headers(ContentSettings(content_type="text/csv"))
+    assert blob.get_blob_properties().content_settings.content_type == "text/csv"
+    assert blob.get_blob_properties().metadata == {"b": "2"}
+
+
+def test_a_container_is_listed_by_prefix_folder_and_page(box: ContainerClient) -> None:
+    names = ["a/1", "a/2", "a/b/3", "b", "c & <d>/é"]
+    for name in names:
+        box.upload_blob(name, b"x", metadata={"of": name.split("/")[0].encode("ascii", "ignore").decode().strip("& <")})
+    assert [one.name for one in box.list_blobs()] == names
+    assert [one.name for one in box.list_blobs(name_starts_with="a/")] == names[:3]
+    assert {one.name for one in box.walk_blobs()} == {"a/", "b", "c & <d>/"}
+    assert {one.name for one in box.walk_blobs("a/")} == {"a/1", "a/2", "a/b/"}
+    assert {one.name: one.metadata for one in box.list_blobs(include=["metadata"])}["b"] == {"of": "b"}
+    pages = [[one.name for one in page] for page in box.list_blobs(results_per_page=2).by_page()]
+    assert pages == [names[:2], names[2:4], names[4:]]
+    folders = [[one.name for one in page] for page in box.walk_blobs(results_per_page=2).by_page()]
+    assert folders == [["a/", "b"], ["c & <d>/"]]
+
+
+def test_what_is_not_there_is_told_apart(box: ContainerClient, account: Account) -> None:
+    with pytest.raises(ResourceNotFoundError) as caught:
+        box.get_blob_client("nothing").get_blob_properties()
+    assert error_code(caught.value) == "BlobNotFound"
+    with pytest.raises(ResourceNotFoundError) as caught:
+        account.client().get_blob_client("nowhere", "nothing").download_blob()
+    assert error_code(caught.value) == "ContainerNotFound"
+    assert box.get_blob_client("nothing").exists() is False
+    box.upload_blob("one", b"x").delete_blob()
+    assert [one.name for one in box.list_blobs()] == []
+    with pytest.raises(ResourceExistsError):
+        account.container(box.container_name)
+    box.delete_container()
+    assert box.exists() is False
+    assert list(account.container(box.container_name).list_blobs()) == []
+
+
+@pytest.mark.parametrize("name", ["Data", "a", "two--dashes", "under_score"])
+def test_a_container_has_a_name_that_azure_allows(account: Account, name: str) -> None:
+    with pytest.raises(HttpResponseError) as caught:
+        account.container(name)
+    assert (caught.value.status_code, error_code(caught.value)) == (400, "InvalidResourceName")
+
+
+def test_a_wrong_key_opens_nothing(account: Account, box: ContainerClient) -> None:
+    key = {"account_name": account.name, "account_key": "d3Jvbmc="}
+    with pytest.raises(ClientAuthenticationError) as caught:
+        list(account.client(key).get_container_client(box.container_name).list_blobs())
+    assert error_code(caught.value) == "AuthenticationFailed"
+
+
+def test_a_new_key_ends_what_the_old_one_signed(account: Account, box: ContainerClient) -> None:
+    old = account.keys()
+    signed = closed_later(BlobServiceClient(account.url, credential=sas(account, box, "rl"), **account.options))
+    assert list(signed.get_container_client(box.container_name).list_blobs()) == []
+    renewed = post(account.azure, f"{account.id}/regenerateKey", {"keyName": "key1"}).json()
+    assert [one["value"] == was for one, was in zip(renewed["keys"], old, strict=True)] == [False, True]
+    with pytest.raises(ClientAuthenticationError):
+        list(signed.get_container_client(box.container_name).list_blobs())
+
+
+def sas(account: Account, box: ContainerClient, permissions: str, blob: str = "", **times: Any) -> str:
+    expiry = times.pop("expiry", datetime.now(UTC) + LATER)
+    if blob:
+        allowed: Any = BlobSasPermissions.from_string(permissions)
+        key = account.keys()[0]
+        return generate_blob_sas(
+            account.name, box.container_name, blob, account_key=key, permission=allowed, expiry=expiry, **times
+        )
+    allowed = ContainerSasPermissions.from_string(permissions)
+    return generate_container_sas(
+        account.name, box.container_name, account_key=account.keys()[0], permission=allowed, expiry=expiry, **times
+    )
+
+
+def opened(account: Account, token: str, box: ContainerClient) -> ContainerClient:
+    client = BlobServiceClient(account.url, credential=token, **account.options)
+    return closed_later(client).get_container_client(box.container_name)
+
+
+def test_a_signed_address_allows_what_it_says(account: Account, box: ContainerClient) -> None:
+    box.upload_blob("one", b"content")
+    reader = opened(account, sas(account, box, "r"), box)
+    assert reader.download_blob("one").readall() == b"content"
+    for act in (lambda: reader.upload_blob("two", b"x"), lambda: reader.delete_blob("one")):
+        with pytest.raises(HttpResponseError) as caught:
+            act()
+        assert (caught.value.status_code, error_code(caught.value)) == (403, "AuthorizationPermissionMismatch")
+    with pytest.raises(HttpResponseError):
+        list(reader.list_blobs())
+    creator = opened(account, sas(account, box, "c"), box)
+    creator.upload_blob("new", b"x")
+    with pytest.raises(HttpResponseError) as caught:
+        creator.upload_blob("new", b"y", overwrite=True)
+    assert error_code(caught.value) == "AuthorizationPermissionMismatch"
+
+
+def test_a_blobs_address_opens_that_blob_alone(account: Account, box: ContainerClient) -> None:
+    for name in ("one", "two"):
+        box.upload_blob(name, name.encode())
+    reader = opened(account, sas(account, box, "r", "one"), box)
+    assert reader.download_blob("one").readall() == b"one"
+    with pytest.raises(ClientAuthenticationError):
+        reader.download_blob("two")
+
+
+@pytest.mark.parametrize(("start", "end"), [(-2, -1), (1, 2)])
+def test_a_signed_address_is_good_in_its_time_only(
+    account: Account, box: ContainerClient, start: int, end: int
+) -> None:
+    now = datetime.now(UTC)
+    token = sas(account, box, "rl", start=now + start * LATER, expiry=now + end * LATER)
+    with pytest.raises(ClientAuthenticationError, match="Signature not valid in the specified time frame"):
+        list(opened(account, token, box).list_blobs())
+
+
+def test_an_accounts_signed_address_makes_containers(account: Account) -> None:
+    token = generate_account_sas(
+        account.name,
+        account.keys()[1],
+        ResourceTypes(container=True, object=True),
+        AccountSasPermissions(read=True, write=True, list=True),
+        datetime.now(UTC) + LATER,
+    )
+    made = closed_later(BlobServiceClient(account.url, credential=token, **account.options)).create_container("made")
+    made.upload_blob("one", b"x")
+    assert [one.name for one in made.list_blobs()] == ["one"]
+    with pytest.raises(HttpResponseError):
+        made.delete_blob("one")
+
+
+def test_an_identity_needs_a_role_for_the_data(account: Account, box: ContainerClient) -> None:
+    box.upload_blob("one", b"content")
+    robot = account.azure.service_principal("a robot of blobs")
+    service = closed_later(BlobServiceClient(account.url, credential=robot.azure.credential, **account.options))
+    mine = service.get_container_client(box.container_name)
+    with pytest.raises(HttpResponseError) as caught:
+        mine.download_blob("one")
+    assert error_code(caught.value) == "AuthorizationPermissionMismatch"
+    account.azure.assign(account.id, robot.principal["id"], DATA_READER)
+    assert mine.download_blob("one").readall() == b"content"
+    with pytest.raises(HttpResponseError):
+        mine.upload_blob("two", b"x")
+    account.azure.assign(account.id, robot.principal["id"], DATA_CONTRIBUTOR)
+    mine.upload_blob("two", b"x")
+    assert [one.name for one in box.list_blobs()] == ["one", "two"]
+    owners = closed_later(BlobServiceClient(account.url, credential=account.azure.credential, **account.options))
+    with pytest.raises(HttpResponseError):  # an Owner's "*" opens no data
+        owners.get_container_client(box.container_name).download_blob("one")
+
+
+def test_who_brings_nothing_gets_nothing(account: Account, box: ContainerClient) -> None:
+    version: Any = {"x-ms-version": "2023-11-03"}
+    answer = raw(account.azure.live, "GET", f"/{box.container_name}/one", **version)
+    assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "NoAuthenticationInformation")
+    assert answer.text().startswith('<?xml version="1.0" encoding="utf-8"?><Error><Code>NoAuthenticationInformation')
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/nothing/at/all", "/api/2.0/nothing?version=1"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_other_paths_are_not_taken_for_blobs(azure: Azure, method: str, path: str) -> None:
+    answer = raw(azure.live, method, path)
+    assert answer.status_code == 501
+    assert answer.json()["error"]["code"] == "NotImplemented"
+
+
+def test_what_is_not_there_yet_is_said_loudly(box: ContainerClient) -> None:
+    blob = box.upload_blob("one", b"x")
+    with pytest.raises(HttpResponseError, match="The sandbox does not have") as caught:
+        blob.create_snapshot()
+    assert caught.value.status_code == 501
+    with pytest.raises(HttpResponseError) as caught:
+        blob.start_copy_from_url(blob.url)
+    assert caught.value.status_code == 501
+
+
+def test_files_are_for_their_owner_alone_and_go_with_the_account(
+    account: Account, box: ContainerClient, live: LiveSandbox
+) -> None:
+    mark = uuid.uuid4().bytes
+    box.upload_blob("secret", mark)
+
+    def holding() -> list[Any]:
+        files = [place for place in (live.folder / "blobs").rglob("*") if place.is_file()]
+        return [place for place in files if place.read_bytes() == mark]
+
+    (file,) = holding()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    account.azure.resources.resources.begin_delete_by_id(account.id, api_version=VERSION).result(timeout=20)
+    assert holding() == []
+
+
+def test_accounts_are_named_as_azure_wants_and_once(azure: Azure, account: Account) -> None:
+    root = f"{azure.root}/resourceGroups/{azure.group()}/providers/{TYPE}"
+    for name, code in (("Upper", "AccountNameInvalid"), ("ab", "AccountNameInvalid"), (account.name, "taken")):
+        with pytest.raises(HttpResponseError) as caught:
+            make(azure, f"{root}/{name}")
+        assert code_of(caught.value) == (code if code != "taken" else "StorageAccountAlreadyTaken")
+    check = f"{azure.root}/providers/Microsoft.Storage/checkNameAvailability"
+    assert post(azure, check, {"name": account.name, "type": TYPE}).json()["reason"] == "AlreadyExists"
+    assert post(azure, check, {"name": "free123", "type": TYPE}).json() == {"nameAvailable": True}
+
+
+def test_other_services_keep_files_here_too(live: LiveSandbox) -> None:
+    """As the container registry does: it signs an address for an upload, and writes a log that grows."""
+    sandbox = Sandbox(live.folder, live.origin)
+    try:
+        store = BlobStore(sandbox)
+        store.make_account("hidden0")
+        store.make_container("hidden0", "source")
+        target = store.sas_url("hidden0", "source", "context.tar.gz", "cw", 10)
+        with BlobClient.from_blob_url(target, connection_verify=str(live.ca)) as blob:
+            blob.upload_blob(b"a tar file")
+        found = store.find("hidden0", "source", "context.tar.gz")
+        assert found is not None
+        assert store.read(found) == b"a tar file"
+        for line in ("one\n", "two\n"):
+            store.append("hidden0", "source", "log.txt", line.encode())
+        store.change("hidden0", "source", "log.txt", "metadata", {"complete": "successful"})
+        log = store.sas_url("hidden0", "source", "log.txt", "r", 10)
+        with BlobClient.from_blob_url(log, connection_verify=str(live.ca)) as blob:
+            assert blob.download_blob(offset=4).readall() == b"two\n"
+            assert blob.get_blob_properties().metadata == {"complete": "successful"}
+    finally:
+        sandbox.requests.close()
+        sandbox.store.close()
+
+
+def error_code(error: HttpResponseError) -> str:
+    code = getattr(error, "error_code", "")
+    return str(getattr(code, "value", code))
