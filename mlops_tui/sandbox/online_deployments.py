@@ -17,6 +17,7 @@ from mlops_tui.sandbox.deployment_log import initializer_log, instance_log
 from mlops_tui.sandbox.deployment_plan import Planner, whole
 from mlops_tui.sandbox.deployment_runs import DeploymentRuns
 from mlops_tui.sandbox.generations import Plan
+from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER
 from mlops_tui.sandbox.long_running import LongRunning
 from mlops_tui.sandbox.online_resource import (
     DEPLOYMENT,
@@ -24,6 +25,7 @@ from mlops_tui.sandbox.online_resource import (
     DEPLOYMENTS_PATH,
     OnlineResource,
     deployments_of,
+    endpoints_of,
     system_data,
 )
 from mlops_tui.sandbox.resource_groups import ResourceGroups
@@ -185,6 +187,17 @@ class OnlineDeployments(OnlineResource):
     def removed(self, resource: Body) -> None:
         if resource["type"] == DEPLOYMENT:
             self._runs.forget(resource["id"])
+        if resource["type"] == CLUSTER:
+            self._end_on(resource["id"])
+
+    def _end_on(self, cluster_id: str) -> None:
+        """The cluster is no more: what it ran ends, and is nowhere found, though Azure ML still lists it."""
+        for endpoint in endpoints_of(self.store):
+            compute = self.store.get(RESOURCE, str(endpoint["properties"].get("compute") or "").lower())
+            if compute and str(compute["properties"].get("resourceId")).lower() == cluster_id.lower():
+                for deployment in deployments_of(self.store, endpoint["id"]):
+                    self._runs.forget(deployment["id"])
+                self.sandbox.find(ScoringDoor).refresh(endpoint["id"])
 
     def logs(self, call: Call) -> Body:
         """Of the newest instance, by `containerType` and `tail`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import LiveSandbox
 
 VERSION = "2024-10-01"
+NAMESPACES = ("MachineLearningServices", "KeyVault", "Storage", "ContainerService", "KubernetesConfiguration")
 ROUTE = {"path": "/score", "port": 5001}
 ROUTES = {
     "livenessRoute": {"path": "/ping", "port": 5001},
@@ -125,6 +126,32 @@ class Desk:
         made = self.ask("PUT", path, {"properties": {"image": image, "inferenceConfig": ROUTES}})
         return str(made.json()["id"])
 
+    def cluster(self, name: str = "myaks") -> str:
+        """A Kubernetes cluster of one node with Azure ML's extension, attached; the id of the compute."""
+        place = (
+            f"{self.workspace.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/{name}"
+        )
+        pool = {"name": "pool", "count": 1, "vmSize": "Standard_B4ms", "mode": "System", "osType": "Linux"}
+        system = {"identity": {"type": "SystemAssigned"}}
+        wanted = {"location": "westeurope", "properties": {"dnsPrefix": "wine", "agentPoolProfiles": [pool]}}
+        self.ask("PUT", place, system | wanted)
+        self.wait(place)
+        settings = {"enableInference": "True", "inferenceRouterServiceType": "LoadBalancer"}
+        kind = {"extensionType": "Microsoft.AzureML.Kubernetes", "releaseTrain": "stable"}
+        scope = {"cluster": {"releaseNamespace": "azureml"}}
+        settings["allowInsecureConnections"] = "True"
+        extension = f"{place}/providers/Microsoft.KubernetesConfiguration/extensions/azureml"
+        self.ask("PUT", extension, system | {"properties": kind | {"scope": scope, "configurationSettings": settings}})
+        self.wait(extension)
+        compute = f"{self.workspace}/computes/{name}"
+        self.ask("PUT", compute, system | {"properties": {"computeType": "Kubernetes", "resourceId": place}})
+        self.wait(compute)
+        return compute
+
+    def deploy_on_cluster(self, endpoint: str, name: str, label: str, **properties: Any) -> Any:
+        on_cluster = {"endpointComputeType": "Kubernetes", "instanceType": None}
+        return self.deploy(endpoint, name, label, **on_cluster | properties)
+
     def key(self, endpoint: str, name: str = "primaryKey") -> str:
         return str(self.ask("POST", f"onlineEndpoints/{endpoint}/listKeys").json()[name])
 
@@ -138,7 +165,7 @@ class Desk:
 
 def open_desk(live: LiveSandbox, azure: Azure) -> Desk:
     """A workspace of one's own."""
-    for namespace in ("MachineLearningServices", "KeyVault", "Storage", "ContainerRegistry"):
+    for namespace in NAMESPACES:
         azure.resources.providers.register(f"Microsoft.{namespace}")
     unique = uuid.uuid4().hex[:10]
     group = f"{azure.root}/resourceGroups/{azure.group()}"
@@ -156,6 +183,11 @@ def open_desk(live: LiveSandbox, azure: Azure) -> Desk:
     desk.ask("PUT", desk.workspace, west | {"properties": {"keyVault": vault, "storageAccount": storage}})
     desk.wait(desk.workspace)
     return desk
+
+
+def close_desk(desk: Desk) -> None:
+    """Its resource group goes, with all that runs in it."""
+    desk.azure.resources.resource_groups.begin_delete(desk.workspace.split("/")[4]).result(30)
 
 
 @contextmanager

@@ -11,11 +11,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_tui.sandbox import process
-from mlops_tui.sandbox.store import Store
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     READER,
@@ -23,14 +23,16 @@ from tests.contract.azure_fixtures import (
     credentials,
     owner,
 )
-from tests.contract.endpoint_stories import Desk, open_desk
+from tests.contract.endpoint_stories import Desk, close_desk, open_desk
 
 pytestmark = pytest.mark.xdist_group("online-endpoints")
 
 
 @pytest.fixture
-def desk(live: LiveSandbox) -> Desk:
-    return open_desk(live, owner(live))
+def desk(live: LiveSandbox) -> Iterator[Desk]:
+    made = open_desk(live, owner(live))
+    yield made
+    close_desk(made)
 
 
 @pytest.fixture
@@ -44,21 +46,10 @@ def named(prefix: str = "wine") -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def cluster(desk: Desk, name: str = "myaks", kind: str = "Kubernetes") -> str:
-    """An attached compute."""
-    compute_id = f"{desk.workspace}/computes/{name}"
-    store = Store(desk.live.folder)
-    facts = {"computeType": kind, "provisioningState": "Succeeded"}
-    whole = {"id": compute_id, "name": name, "type": "Microsoft.MachineLearningServices/workspaces/computes"}
-    store.put("resource", compute_id.lower(), whole | {"location": "westeurope", "properties": facts})
-    store.close()
-    return compute_id
-
-
 def test_azure_ai_ml_deploys_asks_and_deletes(desk: Desk, tmp_path: Path) -> None:
     live = desk.live
     desk.ask("PUT", "models/wine/versions/1", {"properties": {"modelUri": "azureml://x", "modelType": "mlflow_model"}})
-    cluster(desk)
+    desk.cluster()
     parts = desk.workspace.split("/")
     given = {"origin": live.origin, "credentials": credentials(live), "group": parts[4], "workspace": parts[8]}
     given |= {"environment": "azureml:one:1", "compute": "myaks"}
@@ -123,16 +114,15 @@ def test_an_endpoint_that_azure_would_refuse_is_refused(
     desk.ask("GET", f"onlineEndpoints/{name}", expect=404)
 
 
-def test_names_are_taken_once_and_a_cluster_must_be_kubernetes(desk: Desk, live: LiveSandbox) -> None:
+def test_names_are_taken_once_and_an_endpoint_stays_where_it_is(desk: Desk, live: LiveSandbox) -> None:
     name = named()
     desk.endpoint(name)
     other = open_desk(live, desk.azure)
     taken = other.ask("PUT", f"onlineEndpoints/{name.upper()}", {"properties": {"authMode": "Key"}}, expect=409)
     assert "unique within a region" in taken.json()["error"]["message"]
-    cluster(desk, "cpus", "AmlCompute")
-    body = {"properties": {"authMode": "Key", "compute": "cpus"}}
-    assert "must be an attached Kubernetes cluster" in desk.ask("PUT", "onlineEndpoints/on-cpus", body, expect=400).text
-    moved = {"properties": {"authMode": "Key", "compute": cluster(desk)}}
+    other_group = other.workspace.split("/")[4]
+    desk.azure.resources.resource_groups.begin_delete(other_group).result(30)
+    moved = {"properties": {"authMode": "Key", "compute": desk.cluster()}}
     assert "cannot be changed" in desk.ask("PUT", f"onlineEndpoints/{name}", moved, expect=400).text
 
 
@@ -157,9 +147,9 @@ def test_one_operation_at_a_time(desk: Desk) -> None:
 def test_an_image_that_is_lost_fails_the_deployment_and_its_log_says_why(desk: Desk) -> None:
     managed, kubernetes = named(), named()
     desk.endpoint(managed)
-    desk.endpoint(kubernetes, compute=cluster(desk))
+    desk.endpoint(kubernetes, compute=desk.cluster())
     image = f"{desk.live.origin.removeprefix('https://')}/acrstories/winequality@sha256:{'0' * 64}"
-    lost = {"environmentId": desk.environment_of(image, "lost")}
+    lost: dict[str, Any] = {"environmentId": desk.environment_of(image, "lost")}
     asked = desk.begin(managed, "blue", "one", **lost)
     desk.wait(f"onlineEndpoints/{managed}/deployments/blue", "Failed")
     operation = desk.ask("GET", asked.headers["Azure-AsyncOperation"].removeprefix(desk.live.origin).partition("?")[0])
@@ -254,12 +244,27 @@ def test_a_deleted_resource_group_ends_what_ran_in_it(desk: Desk) -> None:
     desk.traffic(name, blue=100)
     key = desk.key(name)
     pid = desk.score(url, key).json()["pid"]
-    desk.azure.resources.resource_groups.begin_delete(desk.workspace.split("/")[4]).result(30)
+    close_desk(desk)
     assert desk.score(url, key).status_code == 404
     deadline = time.monotonic() + 10
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline, "the process goes on"
         time.sleep(0.05)
+    desk.azure.resources.resource_groups.create_or_update(desk.workspace.split("/")[4], {"location": "westeurope"})
+
+
+def test_a_deleted_cluster_ends_what_ran_on_it(desk: Desk) -> None:
+    name = named()
+    url = desk.endpoint(name, compute=desk.cluster())["properties"]["scoringUri"]
+    desk.deploy_on_cluster(name, "blue", "one")
+    desk.traffic(name, blue=100)
+    key = desk.key(name)
+    assert desk.score(url, key).status_code == 200
+    cluster = f"{desk.workspace.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/myaks"
+    desk.azure.resources.resources.begin_delete_by_id(cluster, api_version="2024-09-01").result(30)
+    assert desk.score(url, key).status_code == 404
+    desk.ask("DELETE", f"onlineEndpoints/{name}", expect=202)
+    desk.wait(f"onlineEndpoints/{name}", "gone")
 
 
 def test_a_killed_sandbox_comes_back_with_endpoints_keys_traffic_and_processes(folder: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import statistics
 import time
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +17,7 @@ from tests.contract.azure_fixtures import (
     close_clients,  # noqa: F401 (a fixture)
     owner,
 )
-from tests.contract.endpoint_stories import Desk, load, open_desk
+from tests.contract.endpoint_stories import Desk, close_desk, load, open_desk
 
 if TYPE_CHECKING:
     from tests.conftest import LiveSandbox
@@ -25,8 +26,10 @@ pytestmark = pytest.mark.xdist_group("online-endpoints")
 
 
 @pytest.fixture
-def desk(live: LiveSandbox) -> Desk:
-    return open_desk(live, owner(live))
+def desk(live: LiveSandbox) -> Iterator[Desk]:
+    made = open_desk(live, owner(live))
+    yield made
+    close_desk(made)
 
 
 def named(prefix: str) -> str:
@@ -123,6 +126,23 @@ def test_what_the_model_refuses_is_told_as_azure_tells_it(desk: Desk) -> None:
     assert refused.json()["name"] == "one", "the model's own words come with it"
     late = desk.score(url, key, sleep=2)
     assert (late.status_code, late.headers["azureml-model-deployment"]) == (408, "blue")
+
+
+def test_a_cluster_passes_on_what_the_model_refuses(desk: Desk) -> None:
+    name = named("wine")
+    url = desk.endpoint(name, compute=desk.cluster())["properties"]["scoringUri"]
+    assert url == f"{desk.live.origin}/api/v1/endpoint/{name}/score"
+    desk.deploy_on_cluster(name, "blue", "one", requestSettings={"requestTimeout": "PT0.3S"})
+    desk.traffic(name, blue=100)
+    key = desk.key(name)
+    assert desk.score(url, key, rows=[7]).json()["rows"] == [7]
+    refused = desk.score(url, key, status=400)
+    assert (refused.status_code, refused.json()["name"]) == (400, "one")
+    late = desk.score(url, key, sleep=2)
+    assert (late.status_code, "within 300 ms" in late.json()["error"]["message"]) == (504, True)
+    assert desk.score(url, key, exit=True).status_code in (502, 503, 504)
+    down = desk.score(url, key)
+    assert (down.status_code, "no instance that is ready" in down.text) == (503, True)
 
 
 def test_more_requests_at_once_than_allowed_are_refused(desk: Desk) -> None:
