@@ -232,6 +232,11 @@ class MlopsApp(App[str]):
         else:
             self.action_leave()
 
+    def copy_secret(self, secret: str) -> None:
+        """Into the terminal's clipboard alone: pasting with the app's own would show it on a screen."""
+        self.copy_to_clipboard(secret)
+        self._clipboard = ""
+
     def _left(self, answer: Answer | None) -> None:
         """What is left running goes on: the worker finishes the write in hand, the cloud all that it has begun."""
         if answer == "leave":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_tui.events import ErrorCard, Event, Problem, from_json
-from mlops_tui.redaction import redact
+from mlops_tui.redaction import redact, register
 
 OnEvent = Callable[[Event], None]
 LAST_WORDS = 40  # lines kept of the worker's standard error
@@ -39,6 +39,7 @@ class Request:
     arguments: Mapping[str, Any]
     on_event: OnEvent
     on_end: Callable[[int], None]
+    on_secret: Callable[[str], None] = lambda _: None  # set by whoever asked for one: nobody else hears of it
     exit_code: int | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -47,6 +48,16 @@ class Request:
             self.exit_code = exit_code
             self.on_end(exit_code)
             self.done.set()
+
+
+@dataclass(frozen=True)
+class Message:
+    """A line of the worker."""
+
+    request: str
+    event: Event | None = None
+    exit_code: int | None = None
+    secret: str = field(default="", repr=False)
 
 
 class Connection(Protocol):
@@ -149,12 +160,13 @@ class WorkerProcess:
         with process.stdout:
             for line in process.stdout:
                 try:
-                    request_id, event, exit_code = _read(line)
+                    message = _read(line)
                 except (ValueError, TypeError, RecursionError) as error:
                     # Somebody else has printed into the pipe. It is kept for the card, should the worker end over it.
-                    self._last_words.append(redact(f"unreadable: {line[:200].rstrip()} ({error})"))
+                    shown = "a line with a secret" if '"secret"' in line else f"{line[:200].rstrip()} ({error})"
+                    self._last_words.append(redact(f"unreadable: {shown}"))
                     continue
-                self._on_loop(loop, self._deliver, request_id, event, exit_code)
+                self._on_loop(loop, self._deliver, message)
         code = process.wait()
         self._close_input(process)
         self._on_loop(loop, self._gone, process, code)
@@ -183,17 +195,19 @@ class WorkerProcess:
             for line in process.stderr:
                 self._last_words.append(redact(line.rstrip("\n")))
 
-    def _deliver(self, request_id: str, event: Event | None, exit_code: int | None) -> None:
-        request = self._requests.get(request_id)
+    def _deliver(self, message: Message) -> None:
+        request = self._requests.get(message.request)
         if request is None:
-            if event is not None and not request_id:
-                self.on_stray(event)
+            if message.event is not None and not message.request:
+                self.on_stray(message.event)
             return
-        if event is not None:
-            request.on_event(event)
-        if exit_code is not None:
-            del self._requests[request_id]
-            request.end(exit_code)
+        if message.secret:
+            request.on_secret(message.secret)
+        if message.event is not None:
+            request.on_event(message.event)
+        if message.exit_code is not None:
+            del self._requests[message.request]
+            request.end(message.exit_code)
 
     def _gone(self, process: subprocess.Popen[str], exit_code: int) -> None:
         """Everything that was asked for ends; the next request starts a new worker."""
@@ -212,11 +226,12 @@ class WorkerProcess:
             request.end(DIED)
 
 
-def _read(line: str) -> tuple[str, Event | None, int | None]:
+def _read(line: str) -> Message:
     """One message of the worker. Raises ValueError or TypeError where it is none."""
     message = json.loads(line)
     if not isinstance(message, dict) or not isinstance(message.get("event", {}), dict):
         raise ValueError("no message")
     event = from_json(message["event"]) if "event" in message else None
-    exit_code = message.get("exit_code")
-    return str(message.get("request", "")), event, None if exit_code is None else int(exit_code)
+    exit_code, secret = message.get("exit_code"), str(message.get("secret") or "")
+    register(secret)  # whatever shows it by mistake, shows a mask
+    return Message(str(message.get("request", "")), event, None if exit_code is None else int(exit_code), secret)

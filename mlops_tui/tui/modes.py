@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.screen import Screen
 
-SECTIONS = ("setup", "training", "history")
+SECTIONS = ("setup", "training", "delivery", "history")
 
 
 def _opening() -> Screen[Any]:
@@ -28,6 +28,12 @@ def _training() -> Screen[Any]:
     return TrainingScreen()
 
 
+def _delivery() -> Screen[Any]:
+    from mlops_tui.tui.screens.delivery import DeliveryScreen
+
+    return DeliveryScreen()
+
+
 def _history() -> Screen[Any]:
     from mlops_tui.tui.screens.history import HistoryScreen
 
@@ -38,5 +44,6 @@ MODES: dict[str, str | Callable[[], Screen[Any]]] = {
     "opening": _opening,
     "setup": _setup,
     "training": _training,
+    "delivery": _delivery,
     "history": _history,
 }

@@ -46,7 +46,7 @@ async def history(replay: Replay, folder: Path, size: tuple[int, int]) -> AsyncI
         await until(pilot, lambda: app.painted)
         app.open_cloud({"cloud": "sandbox"})
         await until(pilot, lambda: app.desk.opened)
-        await pilot.press("3")
+        await pilot.press("4")
         yield pilot
 
 

@@ -25,6 +25,7 @@ class Answer:
     events: Sequence[Event] = ()
     exit_code: int = 0
     held: bool = False
+    secret: str = ""
 
 
 @dataclass
@@ -39,8 +40,9 @@ class Replay:
 
     def __post_init__(self) -> None:
         self.on_stray: OnEvent = lambda _: None
-        # The opening asks by itself, which is nothing to most stories.
-        self.answers = {"sign_ins": [Answer([SignInsFound(sign_ins=())])], **self.answers}
+        # The opening, Delivery and History ask by themselves, which is nothing to most stories.
+        by_itself = {"sign_ins": [Answer([SignInsFound(sign_ins=())])], "endpoints": [Answer()], "images": [Answer()]}
+        self.answers = {**by_itself, **self.answers}
         self._ids = itertools.count(1)
         self._given: dict[str, int] = {}
         self._open: list[tuple[Request, Answer]] = []
@@ -78,6 +80,8 @@ class Replay:
 
     def _deliver(self, request: Request, answer: Answer) -> None:
         self._tell(request, answer.events)
+        if answer.secret:
+            request.on_secret(answer.secret)
         if answer.held:
             self._open.append((request, answer))
         else:

@@ -90,7 +90,7 @@ async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("right_square_bracket")
     await shows(pilot, "SHA-256")
     yield "training-run"
-    await pilot.press("3")
+    await pilot.press("4")
     await shows(pilot, "gate passed")
     yield "history"
     await pilot.press("enter")

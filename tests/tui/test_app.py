@@ -240,7 +240,7 @@ async def test_help_tells_what_the_screen_is_for_and_all_its_keys(size: tuple[in
 async def test_every_section_explains_itself(story: Story) -> None:
     async with story.app.run_test(size=(80, 24), notifications=True) as pilot:
         await story.practise(pilot)
-        for key, section in (("1", "setup"), ("2", "training"), ("3", "history")):
+        for key, section in (("1", "setup"), ("2", "training"), ("3", "delivery"), ("4", "history")):
             await pilot.press(key)
             await until(pilot, lambda section=section: story.app.current_mode == section)  # type: ignore[misc]
             assert len(str(getattr(story.app.screen, "help_text", ""))) > 100, section
@@ -277,15 +277,23 @@ async def test_the_palette_holds_every_action_of_the_screen(story: Story) -> Non
     async with story.app.run_test(size=(80, 24), notifications=True) as pilot:
         await story.practise(pilot)
         names = {command.name for command in Commands(story.app.screen)._commands()}
-        aside = {"Setup", "Training", "History", "Copy what is selected, else quit"}  # told in other words
+        aside = {"Setup", "Training", "Delivery", "History", "Copy what is selected, else quit"}  # told in other words
         assert {action.description for action in actions_of(story.app.screen)} - aside <= names
-        assert {"Go to History", "Choose another cloud", "Quit", "Help", "Bell on", "Save a screenshot"} <= names
+        assert {
+            "Go to Delivery",
+            "Go to History",
+            "Choose another cloud",
+            "Quit",
+            "Help",
+            "Bell on",
+            "Save a screenshot",
+        } <= names
 
 
 async def test_the_footer_never_holds_more_than_six_keys(story: Story) -> None:
     async with story.app.run_test(size=(80, 24), notifications=True) as pilot:
         await story.practise(pilot)
-        for key in ("1", "2", "3"):
+        for key in ("1", "2", "3", "4"):
             await pilot.press(key)
             await pilot.pause()
             for _ in range(6):  # whatever has the focus

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlops_tui.events import Event, LogLine, Problem, SignInsFound
+from mlops_tui.redaction import redact
 from mlops_tui.tui.connection import DIED, Request, WorkerProcess
 
 ANSWER = 'print(json.dumps({"request": asked["id"], "exit_code": 0}), flush=True)'
@@ -104,6 +105,32 @@ async def test_a_worker_that_is_killed_ends_its_requests_with_a_card_and_the_nex
     third, told = send(connection)
     await ended(third)
     assert told.exit_codes == [0]
+    connection.close()
+
+
+async def test_a_secret_goes_to_whoever_asked_and_to_nobody_else(tmp_path: Path) -> None:
+    secret = "only-for-the-clipboard-4711"
+    connection = worker(
+        tmp_path,
+        f'tell(asked["id"], "the key is {secret}")',
+        f'print(json.dumps({{"request": asked["id"], "secret": "{secret}"}}), flush=True)',
+        f'print("broken: \\"secret\\": {secret}", flush=True)',
+        'asked["do"] == "die" and os._exit(3)',
+        ANSWER,
+    )
+    taken: list[str] = []
+    request, told = send(connection, "endpoint_key", stage="staging")
+    request.on_secret = taken.append
+    other, told_other = send(connection, "die")
+    await ended(request, other)
+    assert taken == [secret], "once, and before its end"
+    assert told.exit_codes == [0]
+    assert secret not in repr(request), "nothing keeps it"
+    problem = told_other.events[-1]
+    assert isinstance(problem, Problem)
+    assert "a line with a secret" in problem.error.raw
+    assert secret not in problem.error.raw
+    assert redact(f"the key is {secret}") == "the key is [REDACTED]", "whatever shows it by mistake shows a mask"
     connection.close()
 
 

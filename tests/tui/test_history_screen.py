@@ -11,6 +11,8 @@ import pytest
 from mlops_tui.events import ErrorCard, Problem, RunResult
 from mlops_tui.tui.state.history import HistoryState, matching
 from mlops_tui.tui.widgets.builds_table import BuildsTable
+from tests.tui.deliveries import OLD, answering, image, images, staging, trained
+from tests.tui.delivery_scene import replay_of as delivered
 from tests.tui.history_scene import AT_80X24, AT_120X40, answers, history, listed, reads
 from tests.tui.hostile import TEXTS, hostile
 from tests.tui.picture import text_of
@@ -201,6 +203,71 @@ async def test_of_a_thousand_runs_in_three_hundred_builds_each_can_be_reached(tm
         await reads(pilot, "300 builds, 1000 runs: the newest ones")
         await pilot.press(*["down"] * 10)
         await reads(pilot, "Build build-010")
+
+
+DELIVERED = {
+    "runs": [Answer([trained("18", "17", "16")])],
+    "images": [Answer([images(image(verdict="passed"), image(OLD, verdict="failed"))])],
+    "endpoints": [Answer([answering(staging())])],
+}
+
+
+@pytest.mark.parametrize("size", [AT_80X24, AT_120X40])
+async def test_history_tells_what_has_been_delivered_and_where_it_answers(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with history(delivered(**DELIVERED), tmp_path, size) as pilot:
+        await reads(pilot, "delivered", "staging", "✖ failed")
+        await pilot.press("enter")
+        await reads(pilot, "image winequality 4, ✔ passed, answers in staging")
+        await pilot.press("escape", "down", "enter")
+        await reads(pilot, "image winequality 3, ✖ failed, answers nowhere")
+
+
+async def test_without_any_image_history_has_no_such_column(tmp_path: Path) -> None:
+    async with history(answers(), tmp_path, AT_80X24) as pilot:
+        await reads(pilot, "3 builds")
+        assert "delivered" not in text_of(pilot.app)
+
+
+async def test_a_build_in_history_is_built_deployed_validated_and_approved(tmp_path: Path) -> None:
+    replay = delivered(**DELIVERED, build=[Answer(held=True)], deploy=[Answer(held=True)], validate=[Answer(held=True)])
+    async with history(replay, tmp_path, AT_80X24) as pilot:
+        await reads(pilot, "3 builds")
+        for keys, do in (
+            (("ctrl+end", "b"), "build"),
+            (("ctrl+home", "down", "d"), "deploy"),
+            (("ctrl+home", "v"), "validate"),
+        ):
+            await pilot.press(*keys)
+            await until(pilot, lambda: pilot.app.current_mode == "delivery")
+            arguments = replay.arguments_of(do)
+            assert arguments.get("build", arguments.get("stage")) == {"build": "16", "deploy": "17"}.get(do, "staging")
+            replay.finish(do)
+            await pilot.press("4")
+            await until(pilot, lambda: pilot.app.current_mode == "history")
+        await pilot.press("ctrl+home", "a")
+        await reads(pilot, "Deploy build 18 to production?")
+        assert replay.arguments_of("approval")["build"] == "18"
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "delivery")
+        sent = replay.arguments_of("deploy")
+        assert (sent["stage"], sent["build"], sent["approve"]) == ("production", "18", True)
+
+
+async def test_g_in_history_goes_on_with_that_build(tmp_path: Path) -> None:
+    async with history(delivered(**DELIVERED), tmp_path, AT_80X24) as pilot:
+        await reads(pilot, "3 builds")
+        await pilot.press("ctrl+end", "g")
+        await until(pilot, lambda: pilot.app.current_mode == "delivery")
+        await reads(pilot, "build 16 · 3 of 3", "Next for build 16: g builds its image")
+
+
+async def test_history_refuses_what_has_no_image(tmp_path: Path) -> None:
+    async with history(delivered(**DELIVERED), tmp_path, AT_80X24) as pilot:
+        await reads(pilot, "3 builds")
+        await pilot.press("ctrl+end", "a")
+        await reads(pilot, "There is no image of build 16")
 
 
 def test_a_filter_finds_builds_by_every_word() -> None:

@@ -6,6 +6,7 @@ Requests belong to the desk, not to a screen: they go on when screens change.
     desk.setup.state.steps["cluster"].state         "will change"
     desk.setup.apply(["cluster"])
     desk.training.launch([{"alpha": 0.5, "l1_ratio": 0.5}]).rows
+    desk.delivery.build("17")
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mlops_tui.events import (
 )
 from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.connection import Connection, Request
+from mlops_tui.tui.desks.delivery import DeliveryDesk
 from mlops_tui.tui.desks.line import Line, Notice, Topic
 from mlops_tui.tui.desks.setup import SetupDesk
 from mlops_tui.tui.desks.training import TrainingDesk
@@ -48,8 +50,7 @@ class Desk:
         self.given = dict(flags or {})  # on the command line: they count whatever cloud is chosen
         self.line = Line(connection, changed, told, dict(self.given))
         self.logs = logs
-        self.setup = SetupDesk(self.line)
-        self.training = TrainingDesk(self.line, logs)
+        self._begin_anew()
         self.opened = False
         self._opening: Request | None = None
         self.settings: dict[str, SettingValue] = {}
@@ -63,7 +64,7 @@ class Desk:
     @property
     def busy(self) -> list[str]:
         """What would notice that the app ends, in words; empty: nothing runs."""
-        return [*filter(None, [self.setup.busy]), *self.training.busy]
+        return [*filter(None, [self.setup.busy]), *self.training.busy, *self.delivery.busy]
 
     @property
     def left_behind(self) -> str:
@@ -75,6 +76,10 @@ class Desk:
             lines.append(f"Job run {sweep.job_run or '(just starting)'} goes on in the cloud.")
             if sweep.job_run:
                 lines.append(f"Come back to it: start mlops-tui again, or `mlops-tui logs {sweep.job_run} --follow`.")
+        if self.delivery.busy:
+            lines.append(
+                "What the cloud does for the delivery goes on there; start mlops-tui again to see how far it is."
+            )
         return "\n".join(lines)
 
     def find_sign_ins(self) -> Request:
@@ -98,7 +103,7 @@ class Desk:
         """
         if chosen:
             self.line.flags = {**self.given, **chosen}
-        self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
+        self._begin_anew()
         self.choices, self.choice_problems, self.opened = {}, {}, False
         self.setup.state.begin("looking")
         setup = self.setup
@@ -124,7 +129,7 @@ class Desk:
         if self._opening is not None:
             self.line.connection.cancel(self._opening)
         self.setup.stop()
-        self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
+        self._begin_anew()
         self.opened = False
 
     def set_settings(self, values: Mapping[str, str]) -> Request:
@@ -158,6 +163,7 @@ class Desk:
     async def end_all(self) -> None:
         """End everything that runs, in the cloud, too; returns when it has ended. Bounded by whoever waits."""
         self.setup.stop()
+        self.delivery.end()
         asked: set[str] = set()
         while self.busy:
             for sweep in self.training.state.running:  # one that is just starting gets its number in a moment
@@ -169,6 +175,11 @@ class Desk:
     def close(self) -> None:
         """The worker finishes the write in hand; what runs in the cloud goes on."""
         self.line.connection.close()
+
+    def _begin_anew(self) -> None:
+        """Nothing is known of the cloud yet."""
+        self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
+        self.delivery = DeliveryDesk(self.line, self.logs, self.training.history)
 
     def _fold(self, event: Event) -> None:
         if isinstance(event, SettingsRead):

@@ -7,25 +7,28 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.events import DescendantFocus
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Button, ContentSwitcher, Static
+from textual.widgets import ContentSwitcher
 
 from mlops_tui.tui.desks.line import Topic
 from mlops_tui.tui.dialogs.launching import Launch, LaunchDialog
+from mlops_tui.tui.screens.delivery_actions import DeliveryActions
 from mlops_tui.tui.screens.history_help import HELP
-from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.state.history import BuildRow, HistoryState
 from mlops_tui.tui.state.training import RunRow, parameters_of, row_of
 from mlops_tui.tui.widgets.build_details import BuildDetails, rows_of
 from mlops_tui.tui.widgets.builds_side import BuildsSide
 from mlops_tui.tui.widgets.builds_table import BuildsTable
+from mlops_tui.tui.widgets.comparison import Comparison
 from mlops_tui.tui.widgets.error_card import ErrorCardView
+from mlops_tui.tui.widgets.no_builds_yet import NoBuildsYet
 from mlops_tui.tui.widgets.run_details import RunDetails
 from mlops_tui.tui.widgets.runs_table import RunsTable
-from mlops_tui.tui.words.builds import build_name, comparison, comparison_title, none_text
+from mlops_tui.tui.words.builds import build_name
+from mlops_tui.tui.words.lanes import answering_text, delivered_word
 from mlops_tui.tui.words.plain import plain
 
 if TYPE_CHECKING:
@@ -39,11 +42,11 @@ SETTLED = 0.3  # seconds that the cursor rests on a run before more of it is rea
 WEB = ("https://", "http://")
 
 
-class HistoryScreen(Section):
+class HistoryScreen(DeliveryActions):
     """Three levels: builds, the runs of one, one run. Wide: all at once, and the level is where the focus is."""
 
     section = "history"
-    topics: ClassVar[tuple[Topic, ...]] = ("history", "training", "setup")
+    topics: ClassVar[tuple[Topic, ...]] = ("history", "training", "delivery", "setup")
     help_text = HELP
     AUTO_FOCUS = ""  # the table takes it, once there is one
     CSS_PATH = "../styles/history.tcss"
@@ -51,6 +54,11 @@ class HistoryScreen(Section):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("space", "mark", "Compare"),
         Binding("e", "again", "Train again"),
+        Binding("g", "deliver", "Go on with this build in Delivery", show=False),
+        Binding("b", "build", "Build the image of this build", show=False),
+        Binding("d", "deploy", "Deploy this build to staging", show=False),
+        Binding("v", "validate", "Validate this build on staging", show=False),
+        Binding("a", "approve", "Approve this build and deploy it to production", show=False),
         Binding("escape", "back", "Back", show=False),
         Binding("x", "unmark", "Take all marks away", show=False),
         Binding("r", "read", "Read the builds again", show=False),
@@ -61,7 +69,6 @@ class HistoryScreen(Section):
     def __init__(self) -> None:
         super().__init__()
         self._level: Level = "builds"
-        self._marked: dict[str, tuple[BuildRow, RunRow]] = {}  # by build, or by build and run
         self._begun = False
         self._asked: set[str] = set()  # runs of which more has been asked for
         self._rest: Timer | None = None
@@ -76,6 +83,10 @@ class HistoryScreen(Section):
         return self.query_one(BuildsTable).chosen
 
     @property
+    def build_in_hand(self) -> str:
+        return self.build.number if self.build else ""
+
+    @property
     def run(self) -> RunRow | None:
         """The chosen one; of a build as a whole, its best."""
         if self._level != "builds":
@@ -87,29 +98,28 @@ class HistoryScreen(Section):
     def body(self) -> ComposeResult:
         yield ErrorCardView()
         with ContentSwitcher(initial="none", id="stage"):
-            with Vertical(id="none"), Vertical(classes="box"):
-                yield Static("", markup=False, classes="words")
-                with Horizontal(classes="ways"):
-                    yield Button("Train", action="screen.go('training')", variant="primary", id="to-training")
-                    yield Button("Read again", action="screen.read", id="again-none")
+            yield NoBuildsYet(id="none")
             with Horizontal(id="work"):
                 yield BuildsSide()
                 yield BuildDetails()
-        yield Static("", id="comparison")
+        yield Comparison()
 
     def show(self) -> None:
         history = self.history
         self._begin()
         self.query_one(ErrorCardView).show(history.problem)
-        there = bool(history.builds)
+        there, listing = bool(history.builds), self.desk.training.state.listing
         self.query_one("#stage", ContentSwitcher).current = "work" if there else "none"
         if not there:
-            self._show_none()
+            reading = listing or (self.desk.opened and not self._begun)
+            self.query_one(NoBuildsYet).show(history, reading, self.desk.opened)
             return
-        marked = [key for key, (build, _) in self._marked.items() if key == build.number]
-        self.query_one(BuildsSide).show(history, self.desk.training.state.listing, MOST_RUNS, marked)
-        self.query_one(BuildDetails).show(self.build, history)
-        self._show_comparison()
+        comparison, delivered = self.query_one(Comparison), {}
+        for build in history.builds if self.delivery.images else ():
+            delivered[build.number] = delivered_word(self.delivery, build.number)
+        self.query_one(BuildsSide).show(history, listing, MOST_RUNS, comparison.builds, delivered)
+        self._show_build()
+        comparison.show()
         self._arrange()
         if self.focused is None:
             self.query_one(BuildsTable).focus()
@@ -122,10 +132,12 @@ class HistoryScreen(Section):
                 return bool(self.history.builds)
             case "mark" | "copy" | "page":
                 return self.run is not None
+            case "build" | "deploy" | "validate" | "approve" | "deliver":
+                return bool(self.build_in_hand)
             case "again":
                 return bool(self.build and parameters_of(rows_of(self.build)))
             case "unmark":
-                return bool(self._marked)
+                return bool(self.query_one(Comparison).marked)
             case "back":
                 return self._level != "builds" or self.query_one(BuildsSide).filtering
         return True
@@ -164,7 +176,7 @@ class HistoryScreen(Section):
     @on(BuildsTable.Chosen)
     @on(RunsTable.Chosen)
     def _moved(self) -> None:
-        self.query_one(BuildDetails).show(self.build, self.history)
+        self._show_build()
         self.refresh_bindings()
         self._look_closer()
 
@@ -183,7 +195,7 @@ class HistoryScreen(Section):
             widget.display = True  # what has the focus is hidden only after something else has got it
         self.set_focus(place)
         self._arrange()
-        self.query_one(BuildDetails).show(self.build, self.history)
+        self._show_build()
         self.refresh_bindings()
         self._look_closer()
 
@@ -202,20 +214,23 @@ class HistoryScreen(Section):
     def action_read(self) -> None:
         self._asked.clear()
         self.desk.training.list_runs(MOST_RUNS)
+        self.desk.delivery.read()
         self.show()
+
+    def action_deliver(self) -> None:
+        self.desk.delivery.choose(self.build_in_hand)
+        self._watch()
 
     def action_mark(self) -> None:
         """The chosen build (its best run counts) or run; a second time: no longer."""
         build, run = self.build, self.run
         if build is None or run is None:
             return
-        key = build.number if self._level == "builds" else f"{build.number}\n{run.run_id or run.name}"
-        if self._marked.pop(key, None) is None:
-            self._marked[key] = build, run
+        self.query_one(Comparison).turn(build, run, whole=self._level == "builds")
         self.show()
 
     def action_unmark(self) -> None:
-        self._marked.clear()
+        self.query_one(Comparison).marked.clear()
         self.show()
 
     def action_again(self) -> None:
@@ -259,6 +274,12 @@ class HistoryScreen(Section):
         if not self._begun and self.desk.opened and not self.history.listed and not training.state.listing:
             self._begun = True
             training.list_runs(MOST_RUNS)
+        if self.desk.opened and not self.delivery.read:
+            self.desk.delivery.read()
+
+    def _show_build(self) -> None:
+        delivered = answering_text(self.delivery, self.build_in_hand)
+        self.query_one(BuildDetails).show(self.build, self.history, delivered)
 
     def _look_closer(self) -> None:
         """Read more of a run once the cursor has come to rest on it."""
@@ -275,18 +296,3 @@ class HistoryScreen(Section):
         if row.run_id not in self._asked:
             self._asked.add(row.run_id)
             self.desk.training.describe_run(row.run_id)
-
-    def _show_none(self) -> None:
-        history, opened = self.history, self.desk.opened
-        listing = self.desk.training.state.listing or (opened and not self._begun)
-        self.query_one("#none .words", Static).update(none_text(listing, history.problem is not None, opened))
-        self.query_one("#none .ways").display = not listing
-
-    def _show_comparison(self) -> None:
-        """What is marked, below."""
-        panel = self.query_one("#comparison", Static)
-        panel.display = bool(self._marked)
-        if self._marked:
-            rows = [(build_name(build), run) for build, run in self._marked.values()]
-            panel.update(comparison(rows, self.size.width - 2))
-            panel.border_title = comparison_title(len(rows))

@@ -19,6 +19,10 @@ second one opens.
 **Space** marks a build or a run to be compared: as soon as two are marked, their metrics stand side by side below. +
 and − say by how much the others are above or below the first. **x** takes all marks away.
 
+Where something was delivered, a column says how far: an **image** exists, its verdict is **passed** or **failed**, or
+it answers in **staging** or **production**. **g** goes on with the build in Delivery; **b** builds its image, **d**
+deploys it to staging, **v** validates it there, **a** asks for the approval and deploys it to production.
+
 **/** filters: by number, by who built, by outcome ("missed"), by a run's name. **e** trains again with the parameters
 of this build. **y** copies its ids, **u** opens its page in the workspace, **r** reads everything again.
 """

@@ -1,4 +1,4 @@
-"""What the three sections have in common: the bar on top, the keys between them, and being told of changes."""
+"""What the sections have in common: the bar on top, the keys between them, and being told of changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Section(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1,f2", "go('setup')", "Setup", show=False),
         Binding("2,f3", "go('training')", "Training", show=False),
-        Binding("3,f4", "go('history')", "History", show=False),
+        Binding("3,f4", "go('delivery')", "Delivery", show=False),
+        Binding("4,f5", "go('history')", "History", show=False),
         Binding("0", "app.choose_cloud", "Choose another cloud", show=False),
     ]
 

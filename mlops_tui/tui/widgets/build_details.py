@@ -40,6 +40,7 @@ class BuildDetails(Vertical):
         with Horizontal(classes="ways"):
             yield Button("Back", action="screen.back", compact=True, id="back")
             yield Button("Train again", action="screen.again", compact=True, id="again")
+            yield Button("Deliver", action="screen.deliver", compact=True, id="deliver")
             yield Button("Compare", action="screen.mark", compact=True, id="mark")
             yield Button("Copy ids", action="screen.copy", compact=True, id="copy")
             yield Button("Open page", action="screen.page", compact=True, id="page")
@@ -50,10 +51,11 @@ class BuildDetails(Vertical):
     def chosen(self) -> RunRow | None:
         return self.query_one(RunsTable).chosen
 
-    def show(self, build: BuildRow | None, history: HistoryState) -> None:
+    def show(self, build: BuildRow | None, history: HistoryState, delivered: str = "") -> None:
+        """`delivered` says how far the build has come."""
         if build is not self._rows[0]:
             self._rows = build, rows_of(build) if build else []
-        self.query_one(".about", Static).update(about_build(build, history.gate) if build else "")
+        self.query_one(".about", Static).update(about_build(build, history.gate, delivered) if build else "")
         table = self.query_one(RunsTable)
         table.show(self._rows[1], order=self._order)
         table.border_title = " Runs "

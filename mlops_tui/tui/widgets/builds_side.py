@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from textual import on
 from textual.app import ComposeResult
@@ -66,11 +66,18 @@ class BuildsSide(Vertical):
         self._box.value = ""
         self._box.remove_class("-there")
 
-    def show(self, history: HistoryState, listing: bool, most: int, marked: Collection[str]) -> None:
-        """`most` runs are read at once; `marked` are numbers of builds."""
+    def show(
+        self,
+        history: HistoryState,
+        listing: bool,
+        most: int,
+        marked: Collection[str],
+        delivered: Mapping[str, str],
+    ) -> None:
+        """`most` runs are read at once; `marked` are numbers of builds; `delivered` tells how far each has come."""
         builds = matching(history.builds, self.filter)
         table = self.query_one(BuildsTable)
-        table.show(builds, history.gate, marked)
+        table.show(builds, history.gate, marked, delivered)
         table.display = bool(builds)
         nothing = self.query_one("#no-match", Static)
         nothing.display = not builds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from rich.text import Text
@@ -29,6 +30,7 @@ SHORT_WHEN, SHORT_OUTCOME = 11, 10  # cells: without the year, and without the w
 WIDEST_NUMBER, NARROWEST_NUMBER = 40, 8
 PADDING = 2  # cells around each column
 MARK = "+"
+DELIVERED = "delivered"  # a column, where anything has been
 COLOURS = {sign: OUTCOME_COLOURS[outcome] for outcome, sign in OUTCOME_SIGNS.items()}
 Cells = tuple[str, ...]
 
@@ -55,7 +57,7 @@ class BuildsTable(DataTable[Text]):
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False, id="builds")
-        self._input: tuple[Sequence[BuildRow], str, Collection[str]] = ((), "", ())
+        self._input: tuple[Sequence[BuildRow], str, Collection[str], Mapping[str, str]] = ((), "", (), {})
         self._builds: dict[str, BuildRow] = {}  # by key
         self._cells: dict[str, Cells] = {}
         self._heads: tuple[tuple[str, int], ...] = ()
@@ -66,15 +68,21 @@ class BuildsTable(DataTable[Text]):
         key = self._key_at(self.cursor_row)
         return self._builds.get(key) if key else None
 
-    def show(self, builds: Sequence[BuildRow], gate: str, marked: Collection[str] = ()) -> None:
-        """`marked` are the numbers of those that are compared."""
-        self._input = builds, gate, marked
+    def show(
+        self,
+        builds: Sequence[BuildRow],
+        gate: str,
+        marked: Collection[str] = (),
+        delivered: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`marked` are the numbers of those that are compared; `delivered` tells how far each has come, if any has."""
+        self._input = builds, gate, marked, delivered
         width = self.size.width or self.app.size.width
         metric = metric_of_gate(gate)
         longest = max((len(build_name(build)) for build in builds), default=0)
-        heads = _heads(width, metric, longest)
+        heads = _heads(width, metric, longest, bool(delivered))
         self._builds = {f"build {build.number}": build for build in builds}
-        cells = {key: _cells(build, metric, marked, heads) for key, build in self._builds.items()}
+        cells = {key: _cells(build, metric, marked, delivered, heads) for key, build in self._builds.items()}
         if heads != self._heads or list(cells) != list(self._cells):
             self._rebuild(heads, cells)
         else:
@@ -119,7 +127,7 @@ class BuildsTable(DataTable[Text]):
 
     def _text(self, title: str, text: str) -> Text:
         colour = self.app.theme_variables.get(COLOURS.get(text[:1], ""), "") if title == "outcome" else ""
-        number = title == "runs" or (title not in ("", "build", "when", "by", "outcome"))
+        number = title == "runs" or (title not in ("", "build", "when", "by", "outcome", DELIVERED))
         side: Literal["right", "left"] = "right" if number else "left"
         style = colour if colour.startswith("#") else ""
         return Text(text, style=style, justify=side, no_wrap=True, overflow="ellipsis")
@@ -135,20 +143,26 @@ class BuildsTable(DataTable[Text]):
         self.post_message(self.Opened())
 
 
-def _heads(width: int, metric: str, longest: int) -> tuple[tuple[str, int], ...]:
+def _heads(width: int, metric: str, longest: int, delivered: bool) -> tuple[tuple[str, int], ...]:
     """Titles and widths; the number of the build takes what is left, up to the `longest` of them."""
     longest = max(NARROWEST_NUMBER, min(longest, WIDEST_NUMBER))
     value = metric_title(metric)
     for beside in BESIDE:
         *before, outcome = beside.items()
-        rest = (*before, (value, max(len(value), 6)), outcome)
+        rest = (*before, (value, max(len(value), 6)), outcome, *([(DELIVERED, 10)] if delivered else []))
         room = width - sum(cells + PADDING for _, cells in rest) - (1 + 2 * PADDING + 1)
         if room >= longest:
             break
     return (("", 1), ("build", max(NARROWEST_NUMBER, min(room, longest))), *rest)
 
 
-def _cells(build: BuildRow, metric: str, marked: Collection[str], heads: Sequence[tuple[str, int]]) -> Cells:
+def _cells(
+    build: BuildRow,
+    metric: str,
+    marked: Collection[str],
+    delivered: Mapping[str, str],
+    heads: Sequence[tuple[str, int]],
+) -> Cells:
     widths = dict(heads)
     name = build_name(build)
     if len(name) > widths["build"]:
@@ -162,6 +176,7 @@ def _cells(build: BuildRow, metric: str, marked: Collection[str], heads: Sequenc
         "by": plain(build.source),
         "runs": f"{len(build.runs)}",
         metric_title(metric): figure(value),
+        DELIVERED: delivered.get(build.number, ""),
         "outcome": f"{OUTCOME_SIGNS[build.outcome]} {outcome}",
     }
     return tuple(texts[title] for title, _ in heads)

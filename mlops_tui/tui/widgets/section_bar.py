@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
     from mlops_tui.tui.desks.line import Topic
 
-TITLES = {"setup": "1 Setup", "training": "2 Training", "history": "3 History"}
+TITLES = {"setup": "1 Setup", "training": "2 Training", "delivery": "3 Delivery", "history": "4 History"}
 PADDING = 2  # cells around each name
 EDGES = 3  # cells: one more after the app's name, two around what stands at the right
 SEPARATOR = " · "
@@ -44,7 +44,7 @@ class SectionTab(Static):
 class SectionBar(Horizontal):
     """Brings itself up to date; the screens need not think of it."""
 
-    TOPICS: ClassVar[tuple[Topic, ...]] = ("setup", "settings", "training")
+    TOPICS: ClassVar[tuple[Topic, ...]] = ("setup", "settings", "training", "delivery")
     DEFAULT_CSS = """
     SectionBar {
         height: 1; background: $panel; color: $foreground;
@@ -80,9 +80,9 @@ class SectionBar(Horizontal):
     def show(self) -> None:
         """What the desk knows, if that has changed."""
         desk = cast("MlopsApp", self.app).desk
-        running = {"setup": bool(desk.setup.busy), "training": bool(desk.training.busy)}
+        busy = {"setup": desk.setup.busy, "training": desk.training.busy, "delivery": desk.delivery.busy}
         for tab in self.query(SectionTab):
-            tab.show(running.get(tab.section, False))
+            tab.show(bool(busy.get(tab.section)))
         where = self._whereabouts()
         if where != self._where:
             self._where = where
@@ -95,10 +95,12 @@ class SectionBar(Horizontal):
         cloud = desk.line.flags.get("cloud") or values.get("cloud", "")
         sweep = desk.training.state.current
         build = f"build {sweep.build}" if sweep is not None and sweep.build else ""
-        parts = [plain(part) for part in (values.get("project_name", ""), CLOUDS.get(cloud, cloud), build) if part]
-        while len(parts) > 1 and cell_len(SEPARATOR.join(parts)) > self._room:
-            parts.pop()  # what has no room is left away, and not cut: a build's number is long
-        return SEPARATOR.join(parts)
+        known = {"project": values.get("project_name", ""), "cloud": CLOUDS.get(cloud, cloud), "build": build}
+        parts = {name: plain(text) for name, text in known.items() if text}
+        for given_up in ("build", "project"):  # a build's number is long; which cloud it is matters most
+            if cell_len(SEPARATOR.join(parts.values())) > self._room and len(parts) > 1:
+                parts.pop(given_up, None)
+        return SEPARATOR.join(parts.values())
 
     @property
     def _room(self) -> int:

@@ -70,8 +70,8 @@ def metric_of_gate(gate: str) -> str:
     return known.metric if known else "rmse"
 
 
-def about_build(build: BuildRow, gate: str) -> Content:
-    """Two lines: what it was, what became of it."""
+def about_build(build: BuildRow, gate: str, delivered: str = "") -> Content:
+    """Two lines: what it was, what became of it; and a third where it has been delivered."""
     first = [f"Build {build_name(build)}", when(build.started), f"by {plain(build.source)}" if build.source else ""]
     outcome = f"{OUTCOME_SIGNS[build.outcome]} {build.outcome}"
     judged = build.outcome in ("gate passed", "gate missed") and gate
@@ -84,6 +84,7 @@ def about_build(build: BuildRow, gate: str) -> Content:
         [
             Content.styled(" · ".join(filter(None, first)), "bold"),
             Content.styled(" · ".join(filter(None, second)), f"${OUTCOME_COLOURS[build.outcome]}"),
+            *([Content(delivered)] if delivered else []),
         ]
     )
 
