@@ -82,7 +82,9 @@ class Scoring:
     def door(self, url: str) -> Health:
         """Whether an online endpoint answers at all: without a key it must say no, and nothing worse."""
         try:
-            status = self._send("GET", url, HEALTH_SECONDS).status_code
+            status = self._send(
+                "POST", url, HEALTH_SECONDS, {"Content-Type": "application/json"}, "", b"{}"
+            ).status_code
         except UnreachableError as error:
             return Health(False, error.message)
         well = status < 500 and status != BROKEN

@@ -6,14 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import endpoints, kept_rows, keys, lanes, measures, names, versions
-from mlops_tui.delivery.validation import Questions, patiently
+from mlops_tui.delivery.validation import Questions
 from mlops_tui.errors import (
     CloudError,
     ConflictError,
     DeliveryFailedError,
     MlopsError,
     NotFoundError,
-    UnreachableError,
     UsageError,
 )
 from mlops_tui.events import Deployment, Endpoint, EndpointsRead, Stage
@@ -157,8 +156,8 @@ def _smoke(session: Session, report: Report, endpoint: Endpoint, deployment: Dep
         session, endpoint.url, keys.endpoint_key(session, endpoint.stage), deployment.name if alone else ""
     )
     try:
-        answers = patiently(session, lambda: asked.all(kept.rows[:SMOKE_ROWS]), "the smoke test")
-    except (CloudError, UnreachableError) as error:
+        answers = asked.all(kept.rows[:SMOKE_ROWS])
+    except CloudError as error:
         raise _not_well(about, error.message, error) from error
     known = version.tags[versions.IMAGE] == deployment.image
     tolerance = session.project.delivery.tolerance

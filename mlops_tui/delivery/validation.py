@@ -6,16 +6,15 @@ The verdict is a tag on the model version, so that whoever deploys to production
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import checks, endpoints, kept_rows, keys, lanes, measures, versions
 from mlops_tui.delivery.kept_rows import KeptRows, Row
 from mlops_tui.errors import (
     AccessError,
     CloudError,
-    Interrupted,
     MlopsError,
     ThrottledError,
     UnreachableError,
@@ -23,6 +22,7 @@ from mlops_tui.errors import (
     ValidationFailedError,
 )
 from mlops_tui.events import Endpoint, Stage, Validated, Verdict
+from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Emit, Report
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ SINGLES, SINGLES_SECONDS = 100, 10.0  # questions of one row, and for how long a
 ATTEMPTS, PAUSE = 3, 1.0  # at a question that a busy endpoint did not answer
 LONGEST_DETAIL = 250  # characters of a tag
 METRIC = "metric_"  # how the tags of a model version begin that tell its metrics
-T = TypeVar("T")
 
 
 def validate(session: Session, emit: Emit, stage: Stage = "staging", build: str = "") -> str:
@@ -142,26 +141,20 @@ class Questions:
         return tuple(taken)
 
     def _ask(self, rows: Sequence[Row]) -> tuple[float, ...]:
-        scoring = self._session.clients.scoring
-        scored = patiently(
-            self._session, lambda: scoring.score(self._url, self._key, rows, self._deployment), "the questions"
-        )
-        self.milliseconds += scored.milliseconds
-        return scored.predictions
-
-
-def patiently(session: Session, ask: Callable[[], T], what: str) -> T:
-    """Once more where nobody answers, as a busy endpoint may do. Raises Interrupted when told to stop."""
-    for attempt in range(1, ATTEMPTS + 1):
-        if session.cancelled.is_set():
-            raise Interrupted(f"Interrupted at {what}.")
-        try:
-            return ask()
-        except (ThrottledError, UnreachableError):
-            if attempt == ATTEMPTS:
-                raise
-        session.cancelled.wait(PAUSE * attempt)
-    raise AssertionError("unreachable")
+        """Once more where nobody answers, as a busy endpoint may do. Raises Interrupted when told to stop."""
+        attempt = 1
+        while True:
+            stop_if_cancelled(self._session, f"the questions to {self._url}")
+            try:
+                scored = self._session.clients.scoring.score(self._url, self._key, rows, self._deployment)
+            except (ThrottledError, UnreachableError):
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                self.milliseconds += scored.milliseconds
+                return scored.predictions
+            self._session.cancelled.wait(PAUSE * attempt)
+            attempt += 1
 
 
 def _champion(

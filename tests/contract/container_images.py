@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from mlops_tui.sandbox.images import ROOT, Image, Images
+from mlops_tui.sandbox.images import MANIFEST_FILE, ROOT, Image, Images
 from mlops_tui.sandbox.sandbox import Sandbox
 from mlops_tui.sandbox.store import Store
 
@@ -70,6 +70,7 @@ def pushed(folder: Path, origin: str, registry: str, serve: str = SERVE, tag: st
     made = images.scratch(registry)
     (made / ROOT / "app").mkdir(parents=True)
     (made / ROOT / "app" / "serve.py").write_text(serve)
+    (made / MANIFEST_FILE).write_text("{}")
     facts = {"registry": registry, "repository": "winequality", "digest": digest, "workdir": "/app"}
     run = {"command": ["uvicorn", "serve:app"], "environment": {"UVICORN_HOST": "0.0.0.0"}, "port": 5001}
     images.add(made, facts | run, [tag])

@@ -21,6 +21,7 @@ from mlops_tui.clouds.ml_models import API_VERSION as ML_VERSION
 from mlops_tui.delivery import endpoints, names
 from mlops_tui.events import Event, LogLine
 from mlops_tui.project import Delivery, Project, Training
+from mlops_tui.sandbox.store import Store
 from mlops_tui.session import Session
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import CONTRIBUTOR, OPEN, ServicePrincipal, credentials, owner
@@ -201,6 +202,55 @@ class Desk:
         }
         return {"location": "westeurope", "tags": tags, "properties": properties}
 
+    def to_production(self, built: Built, name: str, kubernetes: bool = False) -> None:
+        """A deployment of that name beside what is there, with all the traffic, as the notebooks make it."""
+        endpoint_id = self.endpoint_id()
+        kind = {"compute": self.cluster()} if kubernetes else {}
+        wanted: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "Key"} | kind}
+        there = self.resources.get(endpoint_id, ML_VERSION, "the endpoint")
+        if there is None:
+            there = self.put(endpoint_id, ML_VERSION, wanted)
+        self.deployment(built, name, kubernetes)
+        before = self.session.clients.online_endpoints.get(
+            names.ml_workspace_id(self.session), endpoint_id.split("/")[-1]
+        )
+        assert before
+        tags = {"current_build": built.number, "current_image": built.image}
+        if before.tags:
+            tags |= {"previous_build": before.tags["current_build"], "previous_image": before.tags["current_image"]}
+        traffic = dict.fromkeys(before.traffic, 0) | {name: 100}
+        self.put(
+            endpoint_id, ML_VERSION, wanted | {"tags": tags, "properties": wanted["properties"] | {"traffic": traffic}}
+        )
+
+    def deployment(self, built: Built, name: str, kubernetes: bool = False) -> None:
+        workspace = names.ml_workspace_id(self.session)
+        environment = f"{workspace}/environments/b{built.number}/versions/1"
+        routes = {kind: {"path": "/ping", "port": 5001} for kind in ("livenessRoute", "readinessRoute")}
+        routes["scoringRoute"] = {"path": "/score", "port": 5001}
+        properties = {"image": built.image, "osType": "Linux", "inferenceConfig": routes}
+        self.put(environment, ML_VERSION, {"properties": properties})
+        kind = "Kubernetes" if kubernetes else "Managed"
+        asked = {"endpointComputeType": kind, "environmentId": environment}
+        asked |= {} if kubernetes else {"instanceType": "Standard_DS2_v2"}
+        tags = {"build_number": built.number, "model_image_id": built.image, "version": built.version}
+        body = {"location": "westeurope", "tags": tags, "sku": {"name": "Default", "capacity": 1}, "properties": asked}
+        self.put(f"{self.endpoint_id()}/deployments/{name}", ML_VERSION, body)
+
+    def endpoint_id(self) -> str:
+        service = names.service_name(self.project, "production")
+        return f"{names.ml_workspace_id(self.session)}/onlineEndpoints/{service}"
+
+    def cluster(self) -> str:
+        """An attached cluster, without the minutes that making one takes."""
+        compute_id = f"{names.ml_workspace_id(self.session)}/computes/myaks"
+        store = Store(self.place.live.folder)
+        facts = {"computeType": "Kubernetes", "provisioningState": "Succeeded"}
+        whole = {"id": compute_id, "name": "myaks", "type": "Microsoft.MachineLearningServices/workspaces/computes"}
+        store.put("resource", compute_id.lower(), whole | {"location": "westeurope", "properties": facts})
+        store.close()
+        return compute_id
+
     def health(self, stage: Any) -> str:
         return endpoints.read_stage(self.session, stage).health
 
@@ -247,11 +297,12 @@ def make_place(live: LiveSandbox) -> Iterator[Place]:
 
 
 @pytest.fixture(name="desk")
-def make_desk(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def make_desk(place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     for name in ("REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")
     name = f"p{uuid.uuid4().hex[:8]}"
-    delivery = Delivery(container_registry=place.registry, model_name=f"wine-{name}")
+    targets = getattr(request, "param", {})  # "production_target": "managed"
+    delivery = Delivery(container_registry=place.registry, model_name=f"wine-{name}", **targets)
     training = Training(metrics=("rmse", "mae"))
     project = Project(name=name, ml_workspace=f"ml-{name}", training=training, delivery=delivery)
     made = Desk(place, signed_in(place, project))
@@ -260,6 +311,8 @@ def make_desk(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     made.session.cancelled.set()
     group = names.container_group_id(made.session)
     if going := made.resources.delete(group, "2023-05-01", "the container group"):
+        going.result()
+    if going := made.resources.delete(made.endpoint_id(), ML_VERSION, "the endpoint"):
         going.result()
     made.session.close()
 

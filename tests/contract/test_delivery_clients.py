@@ -32,6 +32,7 @@ from tests.contract.azure_fixtures import owner
 from tests.contract.delivery_stories import KEY, ROWS, Desk, eventually, make_desk, make_place  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.xdist_group("delivery"), pytest.mark.timeout(180)]
+REGISTRY = ("2023-07-01", {"location": "westeurope", "sku": {"name": "Basic"}, "properties": {}})
 ROW = [{"alcohol": 10.0, "ash": 3}]
 
 
@@ -60,7 +61,22 @@ def test_what_is_not_there_is_none_and_no_error(desk: Desk) -> None:
         clients.container_groups.logs(names.container_group_id(desk.session), "api", 5)
 
 
+def test_an_image_is_in_the_registry_or_not(desk: Desk) -> None:
+    built = desk.build("1")
+    images = desk.session.clients.container_images
+    assert images.exists(built.image)
+    assert not images.exists(f"{built.image.partition('@')[0]}@sha256:{'0' * 64}")
+    assert not images.exists(built.image.replace("/winequality@", "/other@"))
+    with pytest.raises(UsageError):
+        images.exists("winequality:latest")
+    group = desk.put(
+        f"{desk.place.group_id}/providers/Microsoft.ContainerRegistry/registries/{desk.place.registry}x", *REGISTRY
+    )
+    assert not images.exists(built.image.replace(f"/{desk.place.registry}/", f"/{group['name']}/"))
+
+
 def test_a_stranger_may_not_look_and_is_told_what_to_do(desk: Desk) -> None:
+    built = desk.build("1")
     stranger = owner(desk.place.live).service_principal("stranger")
     project = replace(desk.project, client_id=stranger.application["appId"], client_secret=stranger.secret)
     session = Session(project, desk.session.cloud)
@@ -68,6 +84,8 @@ def test_a_stranger_may_not_look_and_is_told_what_to_do(desk: Desk) -> None:
     with pytest.raises(ForbiddenError) as caught:
         endpoints.read(session)
     assert "az role assignment create" in caught.value.hint
+    with pytest.raises((ForbiddenError, SignInError)):
+        session.clients.container_images.exists(built.image)
     session.close()
 
 
