@@ -21,18 +21,21 @@ import mlflow
 import pandas as pd
 import requests
 from azure.ai.ml import MLClient
+from azure.ai.ml._utils._azureml_polling import AzureMLPolling
 from azure.ai.ml.constants._common import LROConfigurations
 from azure.ai.ml.entities import Workspace
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
+from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 for name in ("azure", "mlflow", "urllib3"):
     logging.getLogger(name).setLevel(logging.ERROR)  # their hints are for other readers than this log's
 
 # azure-ai-ml looks every five seconds whether a long operation is over, and offers no argument to change that. Where
-# the service itself says when to ask again, that counts.
+# the service itself says when to ask again, that counts. And it prints a dot each time; we print what has changed.
 LROConfigurations.POLL_INTERVAL = LROConfigurations.SLEEP_TIME = 1
+AzureMLPolling.update_status = ARMPolling.update_status
 
 
 class DeliveryError(Exception):
@@ -178,9 +181,8 @@ def settled(look, what, minutes=40):
 def state_of(resource):
     """Its provisioning state, in Azure's words."""
     properties = getattr(resource, "properties", None)
-    if isinstance(properties, dict) or hasattr(properties, "get"):
-        return properties.get("provisioningState") or ""
-    return getattr(resource, "provisioning_state", None) or ""
+    told = properties.get("provisioningState") if hasattr(properties, "get") else None
+    return getattr(resource, "provisioning_state", None) or told or ""
 
 
 def look_up(ask):

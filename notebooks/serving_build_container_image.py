@@ -390,9 +390,9 @@ def follow(look, run_id, link):
             break
         time.sleep(1)
     if state != "Succeeded":
-        said = [line for line in lines if line][-5:]
-        told = getattr(run, "run_error_message", None) or " | ".join(said) or "its log is empty"
-        raise DeliveryError(f"Quick build {run_id} ended as {state}: {told}")
+        told = getattr(run, "run_error_message", None) or "no reason is given"
+        end = " | ".join([line for line in lines if line][-8:]) or "(nothing)"
+        raise DeliveryError(f"Quick build {run_id} ended as {state}: {told} Its log ends: {end}")
     return run.output_images[0].digest
 
 

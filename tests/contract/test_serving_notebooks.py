@@ -5,120 +5,205 @@ One service principal does it all, with what its secret scope holds, as on Datab
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from mlops_tui.sandbox.notebooks.cluster import Cluster, NotebookRun, Outcome
 from tests.conftest import LiveSandbox
-from tests.contract.azure_fixtures import CONTRIBUTOR, OPEN, owner
+from tests.contract.delivery_desk import ML, MODEL, NEXT, STAGING_KEY, Delivery, delivery_in
 
 pytestmark = [pytest.mark.xdist_group("delivery-notebooks"), pytest.mark.timeout(300)]
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-BUILD = {"build_number": "20260101.7", "build_source": "DevOps"}
-PROVIDERS = ("MachineLearningServices", "Storage", "KeyVault", "Insights", "OperationalInsights", "ContainerRegistry")
-PROVIDERS += ("ContainerInstance", "ContainerService", "KubernetesConfiguration")
-STAGING_KEY = "staging-key-0123456789abcdef"
+GROUP = "Microsoft.ContainerInstance/containerGroups/wine-quality-aci"
+BUILD_NOTEBOOK, ACI, AKS, MANAGED = (
+    "serving_build_container_image",
+    "serving_deploy_to_aci",
+    "serving_deploy_to_aks",
+    "serving_deploy_to_managed_endpoint",
+)
+ACIDS = {"fixed acidity": 7.4, "volatile acidity": 0.7, "citric acid": 0.0}
+SULPHUR = {"free sulfur dioxide": 11.0, "total sulfur dioxide": 34.0, "sulphates": 0.56}
+REST = {"residual sugar": 1.9, "chlorides": 0.076, "density": 0.9978, "pH": 3.51, "alcohol": 9.4}
+WINE = ACIDS | SULPHUR | REST
+# A run whose model asks for a package that nobody has.
+BROKEN = """# Databricks notebook source
+import mlflow, mlflow.sklearn
+import pandas as pd
+from sklearn.linear_model import LinearRegression
 
-
-@dataclass
-class Delivery:
-    """A cluster that runs the notebooks as a job would, in a subscription that is set up."""
-
-    live: LiveSandbox
-    cluster: Cluster
-    client: WorkspaceClient
-    folder: Path
-    secret: str  # of the service principal
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    logs: list[str] = field(default_factory=list)
-
-    def run(self, notebook: str, **parameters: str) -> Outcome:
-        """One run, to its end."""
-        number = next(self.numbers)
-        environment = {
-            "DATABRICKS_HOST": self.live.origin,
-            "DATABRICKS_TOKEN": self.live.token,
-            "REQUESTS_CA_BUNDLE": str(self.live.ca),
-            "MLFLOW_TRACKING_URI": "databricks",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_ENABLE_DB_SDK": "false",
-        }
-        ended: list[Outcome] = []
-        given = BUILD | {"resource_manager": self.live.origin, "log_path": f"/Volumes/main/logs/{number}"} | parameters
-        path, output = NOTEBOOKS / f"{notebook}.py", self.folder / f"{number}.txt"
-        root = self.live.folder / "files"
-        self.cluster.submit(NotebookRun(number, path, given, root, environment, output, timeout=180), ended.append)
-        deadline = time.monotonic() + 190
-        while not ended:
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.02)
-        segments = sorted((root / "Volumes/main/logs" / str(number)).glob("*.log"))
-        self.logs.append("".join(path.read_text() for path in segments))
-        return ended[0]
-
-    def result(self, notebook: str, **parameters: str) -> dict[str, Any]:
-        """What the notebook gave to dbutils.notebook.exit."""
-        outcome = self.run(notebook, **parameters)
-        assert outcome.result is not None, f"{outcome.error}\n{self.logs[-1]}"
-        value = json.loads(outcome.result)
-        assert isinstance(value, dict)
-        return value
-
-    def refused(self, notebook: str, **parameters: str) -> str:
-        """The sentence with which the notebook fails."""
-        outcome = self.run(notebook, **parameters)
-        assert outcome.state == "FAILED"
-        error = outcome.error or ""
-        assert error.startswith("DeliveryError: "), f"{error}\n{self.logs[-1]}"
-        return error.removeprefix("DeliveryError: ")
+dbutils.widgets.text("build_number", "")
+mlflow.set_experiment("/Shared/WineQuality")
+with mlflow.start_run(tags={"build_number": dbutils.widgets.get("build_number")}):
+    mlflow.log_metrics({"rmse": 0.1})
+    model = LinearRegression().fit(pd.DataFrame({"a": [1.0, 2.0]}), [1, 2])
+    mlflow.sklearn.log_model(model, name="model", pip_requirements=["mlflow", "no-such-package-of-anybody==1.0"])
+dbutils.notebook.exit("{}")
+"""
 
 
 @pytest.fixture(scope="module")
 def delivery(live: LiveSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
-    """A resource group, a service principal that may work in it, its secrets, and a build of two runs."""
-    folder = tmp_path_factory.mktemp("delivery")
-    cluster = Cluster(folder, "ML")
-    cluster.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUESTS_CA_BUNDLE", str(live.ca))
-        azure = owner(live)
-        for provider in PROVIDERS:
-            azure.resources.providers.register(f"Microsoft.{provider}")
-        group = azure.group("mlops")
-        made = azure.service_principal("MLOps-Databricks")
-        azure.assign(f"{azure.root}/resourceGroups/{group}", made.principal["id"], CONTRIBUTOR)
-        client = WorkspaceClient(host=live.origin, token=live.token)
-        client.secrets.create_scope("azureml")
-        kept = {"client_id": made.application["appId"], "client_secret": made.secret, "workspace_name": "wine-quality"}
-        kept |= {"subscription_id": azure.subscription, "resource_group": group, "staging_key": STAGING_KEY}
-        kept |= {"tenant_id": json.loads((live.folder / "credentials.json").read_text())["tenant_id"]}
-        for key, value in kept.items():
-            client.secrets.put_secret("azureml", key, string_value=value)
-        while OPEN:
-            OPEN.pop().close()
-        place = Delivery(live, cluster, client, folder, made.secret)
-        try:
-            for alpha in ("0.5", "0.1"):
-                place.result("train", alpha=alpha, l1_ratio=alpha, run_name=f"alpha {alpha}")
-            yield place
-        finally:
-            cluster.stop()
+    yield from delivery_in(live, tmp_path_factory.mktemp("delivery"))
 
 
 @pytest.fixture(scope="module")
 def built(delivery: Delivery) -> dict[str, Any]:
-    return delivery.result("serving_build_container_image")
+    return delivery.result(BUILD_NOTEBOOK)
+
+
+@pytest.fixture(scope="module")
+def image(built: dict[str, Any]) -> str:
+    return str(built["model_image_id"])
+
+
+@pytest.fixture(scope="module")
+def next_image(delivery: Delivery, built: dict[str, Any]) -> str:
+    return str(delivery.result(BUILD_NOTEBOOK, **NEXT)["model_image_id"])
 
 
 def test_the_best_model_of_a_build_becomes_an_image(delivery: Delivery, built: dict[str, Any]) -> None:
-    print(delivery.logs[-1])
-    print(built)
+    log = delivery.logs[-1]
+    assert "Run alpha 0.5: rmse 0.793164" in log
+    assert "Best of build 20260101.7: alpha 0.1" in log
+    assert "  Step 7/11 : RUN python serve.py --check\n" in log
+    assert "  The model predicts [" in log
+    assert (built["build_number"], built["build_source"], built["model"]) == ("20260101.7", "DevOps", "winequality")
+    assert built["metrics"]["rmse"] == pytest.approx(0.7128829045893679, rel=1e-9)
+    registry, _, name = built["model_image_id"].rpartition("/")
+    assert registry.startswith(f"{delivery.live.origin.removeprefix('https://')}/mlops")
+    assert name.startswith("winequality@sha256:")
+    kept = {name: built[name] for name in ("build_number", "build_source", "run_id", "model_image_id", "version")}
+    kept |= {f"metric_{name}": repr(value) for name, value in built["metrics"].items()}
+    assert delivery.versions() == [kept]
+
+
+def test_mlflow_knows_the_model_too(delivery: Delivery, built: dict[str, Any]) -> None:
+    client = WorkspaceClient(host=delivery.live.origin, token=delivery.live.token)
+    (version,) = client.model_registry.search_model_versions(filter="name='winequality'")
+    assert version.run_id == built["run_id"]
+    tags = {tag.key: tag.value for tag in version.tags or []}
+    assert tags["model_image_id"] == built["model_image_id"]
+    assert tags["metric_rmse"] == repr(built["metrics"]["rmse"])
+
+
+def test_building_again_makes_nothing_anew(delivery: Delivery, built: dict[str, Any]) -> None:
+    before = len(delivery.writes())
+    assert delivery.result(BUILD_NOTEBOOK) == built
+    assert "Image: build 20260101.7 has its image already" in delivery.logs[-1]
+    written = [line for line in delivery.writes()[before:] if "/providers/" in line or "/mlflow/" in line]
+    assert [line for line in written if "search" not in line] == []
+
+
+def test_a_build_that_was_killed_before_the_model_was_registered_goes_on(
+    delivery: Delivery, built: dict[str, Any]
+) -> None:
+    delivery.arm("DELETE", f"{MODEL}/{built['version']}")
+    before = len(delivery.writes())
+    again = delivery.result(BUILD_NOTEBOOK)
+    assert again["model_image_id"] == built["model_image_id"]
+    assert "these very files are in the registry already" in delivery.logs[-1]
+    assert not any("scheduleRun" in line for line in delivery.writes()[before:])
+    assert [one["model_image_id"] for one in delivery.versions()] == [built["model_image_id"]]
+
+
+def test_what_cannot_be_built_is_said_in_a_sentence(delivery: Delivery, built: dict[str, Any]) -> None:
+    broken = delivery.folder / "broken.py"
+    broken.write_text(BROKEN)
+    delivery.result(broken, build_number="broken")
+    gated = delivery.start(BUILD_NOTEBOOK, gate="rmse < 0.1")
+    failing = delivery.start(BUILD_NOTEBOOK, build_number="broken")
+    assert "No run of build 20260101.7 passes the gate 'rmse < 0.1': nothing is built" in gated.refusal()
+    refusal = failing.refusal()
+    assert "ended as Failed" in refusal
+    assert "No matching distribution found for no-such-package-of-anybody==1.0" in refusal
+    assert {one["build_number"] for one in delivery.versions()} == {"20260101.7"}
+
+
+def test_staging_answers_and_a_second_deployment_changes_nothing(delivery: Delivery, image: str) -> None:
+    first = delivery.result(ACI, model_image_id=image, service="Wine-Quality-ACI")
+    log = delivery.logs[-1]
+    assert "  Started: " in log
+    assert "Smoke test: 10 rows as predicted by the model; without the key: 401" in log
+    assert (first["service"], first["stage"], first["build_number"]) == ("wine-quality-aci", "staging", "20260101.7")
+    row = {"dataframe_records": [WINE]}
+    key = {"Authorization": f"Bearer {STAGING_KEY}"}
+    assert len(httpx.post(first["scoring_uri"], json=row, headers=key).json()["predictions"]) == 1
+    assert httpx.post(first["scoring_uri"], json=row).status_code == 401
+    before = len(delivery.writes())
+    assert delivery.result(ACI, model_image_id=image, service="wine-quality-aci") == first
+    assert not any("containerGroups" in line for line in delivery.writes()[before:])
+
+
+def test_staging_remembers_which_build_it_replaced(delivery: Delivery, image: str, next_image: str) -> None:
+    assert next_image != image
+    delivery.result(ACI, model_image_id=next_image, service="wine-quality-aci", **NEXT)
+    tags = delivery.arm("GET", GROUP)["tags"]
+    assert (tags["build_number"], tags["model_image_id"]) == ("20260101.8", next_image)
+    assert (tags["previous_build"], tags["previous_image_id"]) == ("20260101.7", image)
+
+
+def test_what_cannot_be_deployed_is_said_before_anything_is_touched(delivery: Delivery, image: str) -> None:
+    lost = image.rpartition(":")[0] + ":" + "0" * 64
+    before = len(delivery.writes())
+    unnamed = delivery.start(MANAGED, model_image_id="None")
+    gone = delivery.start(ACI, model_image_id=lost)
+    assert unnamed.refusal().startswith("'None' is no image that can be deployed")
+    assert "is not in its registry any more" in gone.refusal()
+    assert not any("/providers/" in line for line in delivery.writes()[before:])
+
+
+def test_a_managed_endpoint_answers_and_what_azure_refuses_leaves_no_deployment(delivery: Delivery, image: str) -> None:
+    service = "wine-quality-managed-staging"
+    refusal = delivery.refused(MANAGED, model_image_id=image, service=service, instance_type="Standard_Nothing")
+    assert "Standard_Nothing" in refusal
+    assert delivery.arm("GET", f"{ML}/onlineEndpoints/{service}/deployments")["value"] == []
+    made = delivery.result(MANAGED, model_image_id=image, service=service)
+    assert (made["service"], made["stage"], made["deployment"]) == (service, "staging", "blue")
+
+
+def test_production_takes_a_model_that_has_passed_its_validation(delivery: Delivery, image: str) -> None:
+    version = next(one["version"] for one in delivery.versions() if one["build_number"] == "20260101.7")
+    delivery.tag_version(version, verdict="failed")
+    assert "has failed its validation; it does not go to production" in delivery.refused(AKS, model_image_id=image)
+    delivery.tag_version(version, verdict="passed")
+    first = delivery.result(AKS, model_image_id=image)
+    assert (first["service"], first["stage"], first["deployment"]) == ("wine-quality-aks", "production", "blue")
+    for line in ("Kubernetes cluster myaks: done", "Azure ML extension of the cluster: done", "Compute myaks: done"):
+        assert line in delivery.logs[-1]
+    before = len(delivery.writes())
+    assert delivery.result(AKS, model_image_id=image) == first
+    assert not any(line.startswith(("PUT", "DELETE", "PATCH")) for line in delivery.writes()[before:])
+
+
+def test_the_next_model_starts_beside_the_old_one_and_a_reason_opens_production(
+    delivery: Delivery, image: str, next_image: str
+) -> None:
+    second = delivery.result(AKS, model_image_id=next_image, force="the fair is tomorrow", **NEXT)
+    assert second["deployment"] == "green"
+    log = delivery.logs[-1]
+    assert "goes to production all the same: the fair is tomorrow" in log
+    assert "Deployment green: started beside blue, without traffic" in log
+    assert log.index("Smoke test") < log.index("all traffic to green") < log.rindex("Smoke test")
+    endpoint = delivery.arm("GET", f"{ML}/onlineEndpoints/wine-quality-aks")
+    assert {name: share for name, share in endpoint["properties"]["traffic"].items() if share} == {"green": 100}
+    assert endpoint["tags"] == {
+        "current_build": "20260101.8",
+        "current_image": next_image,
+        "previous_build": "20260101.7",
+        "previous_image": image,
+    }
+    kept = delivery.arm("GET", f"{ML}/onlineEndpoints/wine-quality-aks/deployments")["value"]
+    assert {one["name"]: one["tags"]["build_number"] for one in kept} == {"blue": "20260101.7", "green": "20260101.8"}
+
+
+def test_no_secret_is_in_any_log(delivery: Delivery) -> None:
+    keys = [
+        delivery.arm("POST", f"{ML}/onlineEndpoints/{service}/listKeys")["primaryKey"]
+        for service in ("wine-quality-managed-staging", "wine-quality-aks")
+    ]
+    files = [*delivery.folder.glob("*.txt"), *(delivery.live.folder / "files/Volumes/main/logs").rglob("*")]
+    for secret in (delivery.secret, STAGING_KEY, delivery.live.token, *keys):
+        assert [path for path in files if path.is_file() and secret in path.read_text()] == []
