@@ -147,7 +147,6 @@ def _train_once(session: Session, emit: Emit, sweep: Sweep) -> str:
     if training.judge_again(session, same.build, sweep.runs, emit) is None:
         train(session, emit, sweep)
         return sweep.build.number
-    emit(LogLine(source="train", text=f"build {number} is trained already; to train anew: mlops-tui train"))
     return number
 
 

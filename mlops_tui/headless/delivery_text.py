@@ -25,7 +25,7 @@ from mlops_tui.redaction import redact
 
 HEALTH_STYLE = {"healthy": "green", "starting": "yellow", "unhealthy": "bold red", "absent": "dim"}
 VERDICT_STYLE = {"passed": "green", "failed": "bold red"}
-ROOMY_FOR_IMAGES = 160  # columns from which on an image's whole id has a column
+ROOMY = 120  # columns from which on all metrics have one, and who approved
 
 
 class DeliveryText(Lines):
@@ -50,7 +50,7 @@ class DeliveryText(Lines):
 
     def _images_listed(self, event: ImagesListed) -> None:
         if event.images:
-            self._out.print(_images_table(event.images, with_ids=self._out.width >= ROOMY_FOR_IMAGES))
+            self._out.print(_images_table(event.images, roomy=self._out.width >= ROOMY))
         else:
             self._line("No images yet. Make one with `mlops-tui build`.")
 
@@ -128,21 +128,19 @@ def _plain_table(*titles: str) -> Table:
     return table
 
 
-def _images_table(images: tuple[ModelImage, ...], with_ids: bool) -> Table:
-    """Newest first; a column a metric. 80 columns are enough without the images' ids."""
-    metrics = list(dict.fromkeys(name for image in images for name in image.metrics))[:3]
-    table = _plain_table("Build", "Version", *(name.upper() for name in metrics), "Verdict", "Made")
-    if with_ids:
-        table.add_column("Approved by", no_wrap=True)
-        table.add_column("Image", no_wrap=True)
+def _images_table(images: tuple[ModelImage, ...], roomy: bool) -> Table:
+    """Newest first. 80 columns are enough for the first metric; deploying takes the build's number, not the image's."""
+    metrics = list(dict.fromkeys(name for image in images for name in image.metrics))[: None if roomy else 1]
+    approved = ["Approved by"] if roomy else []
+    table = _plain_table("Build", "Version", *(name.upper() for name in metrics), "Verdict", "Made", *approved)
     for image in images:
         table.add_row(
             Text(redact(image.build)),
-            Text(image.version, justify="right"),
+            Text(image.version),
             *(Text(_figure(image.metrics.get(name))) for name in metrics),
             Text(image.verdict or "–", VERDICT_STYLE.get(image.verdict, "")),
             Text(when(image.created) or "–"),
-            *([Text(redact(image.approved_by) or "–"), Text(redact(image.id))] if with_ids else []),
+            *([Text(redact(image.approved_by) or "–")] if roomy else []),
         )
     return table
 

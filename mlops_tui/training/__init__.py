@@ -54,6 +54,8 @@ def judge_again(session: Session, build: Build, runs: tuple[Parameters, ...], em
     names = named(runs)
     if not all(name in tracked and tracked[name].status == "succeeded" for name in names):
         return None
+    text = f"build {build.number} is trained already; to train anew: mlops-tui train"
+    emit(LogLine(source="train", text=text))
     compared = compare(build.number, [tracked[name] for name in names], session.project.training)
     emit(compared)
     _judge_gate(compared, next((run.url for run in compared.results if run.best), ""))
