@@ -51,9 +51,6 @@ def validate(session: Session, emit: Emit, stage: Stage = "staging", build: str 
         if stage == "staging":  # production's own answers must not approve production
             _keep(session, lane.report, version, verdict)
         emit(Validated(verdict=verdict))
-        for check in verdict.checks:
-            mark = "passed" if check.passed else "FAILED"
-            lane.log(f"{mark}  {check.name}: {check.detail}", "info" if check.passed else "error")
         if not verdict.passed:
             raise _failed(verdict)
         lane.outcome = f"passed: {len(verdict.checks)} checks, {verdict.rows} rows"
