@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
@@ -45,13 +46,18 @@ class BlobContainers(Service):
     def _blobs(self) -> BlobStore:
         return BlobStore(self.sandbox)
 
+    @cached_property
+    def _reserved(self) -> set[str]:
+        """The first words of all other paths."""
+        paths = (endpoint.path for service in self.sandbox.services for endpoint in service.routes())
+        return {path.split("/")[1] for path in paths if not path.startswith("/{")}
+
     def _check_kind(self, call: Call, *comps: str) -> str:
         """The call's `comp`, which must be one of those. Raises BlobError."""
         comp = call.query.get("comp", "")
         if call.query.get("restype") != "container" or comp not in comps:
-            raise BLOBS.missing(
-                call, f"{call.method} /{call.params['container']}?{call.query_string.split('&sig=')[0]}"
-            )
+            kind = call.query.get("restype", "")
+            raise BLOBS.missing(call, f"{call.method} with restype={kind}&comp={comp} on containers")
         return comp
 
     def _found(self, call: Call, need: blob_access.Need) -> tuple[str, Body]:
@@ -71,6 +77,9 @@ class BlobContainers(Service):
         account = BlobAccess(self.sandbox).account(call, blob_access.WRITE_CONTAINER)
         if not NAME.fullmatch(name):
             raise BLOBS.refuse("InvalidResourceName")
+        if name in self._reserved:
+            text = f"The sandbox cannot have a container '{name}': other things of it answer at '/{name}/'."
+            raise BLOBS.error(400, "InvalidResourceName", text)
         with self.store.transaction():
             if self._blobs.container(account, name):
                 raise BLOBS.refuse("ContainerAlreadyExists")

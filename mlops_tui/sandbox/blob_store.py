@@ -11,21 +11,22 @@ import base64
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mlops_tui.sandbox import blob_signatures, clock
+from mlops_tui.sandbox.api import Body
 from mlops_tui.sandbox.blob_accounts import BlobAccounts
 
 if TYPE_CHECKING:
-    from mlops_tui.sandbox.api import Body
     from mlops_tui.sandbox.sandbox import Sandbox
 
 CONTAINER, BLOB, BLOCK = "blob-container", "blob", "blob-block"
 PIECE = 1024 * 1024
 BINARY = "application/octet-stream"
+Check = Callable[[Body | None], None]
 
 
 class BlobStore:
@@ -116,16 +117,26 @@ class BlobStore:
         pieces: bytes | Iterable[bytes],
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        check: Check | None = None,
     ) -> Body:
-        """A new blob in place of any other of that name; `headers` are what a reader gets (content-type …)."""
+        """A new blob in place of any other of that name; `headers` are what a reader gets (content-type …).
+
+        `check` is given what it would replace, and may raise.
+        """
         file, length, digest = self._fill([pieces] if isinstance(pieces, bytes) else pieces)
         kept = {"content-type": BINARY, "content-md5": digest} | {k: v for k, v in (headers or {}).items() if v}
         fresh: Body = {"name": name, "file": file, "length": length, "headers": kept, "metadata": dict(metadata or {})}
-        with self._store.transaction():
-            before = self.find(account, container, name)
-            stamps = _stamps()
-            fresh |= stamps | {"created": before["created"] if before else stamps["modified"]}
-            self._store.put(BLOB, _key(account, container, name), fresh)
+        try:
+            with self._store.transaction():
+                before = self.find(account, container, name)
+                if check:
+                    check(before)
+                stamps = _stamps()
+                fresh |= stamps | {"created": before["created"] if before else stamps["modified"]}
+                self._store.put(BLOB, _key(account, container, name), fresh)
+        except BaseException:
+            self.path(fresh).unlink()
+            raise
         if before:
             self.path(before).unlink(missing_ok=True)
         return fresh
@@ -187,15 +198,23 @@ class BlobStore:
         block_ids: Iterable[str],
         metadata: Mapping[str, str],
         headers: Mapping[str, str],
+        check: Check | None = None,
     ) -> Body:
         """The blob is these blocks, in this order; the others are dropped. Raises KeyError for an unknown one."""
         staged = self.staged(account, container, name)
         chosen = [staged[one] for one in block_ids]
         pieces = (piece for block in chosen for piece in _pieces(self.path(block)))
-        made = self.write(account, container, name, pieces, metadata, headers)
+        made = self.write(account, container, name, pieces, metadata, headers, check)
         for key, block in self._store.items(BLOCK, _block_key(account, container, name, "")):
             self._drop_block(key, block)
         return made
+
+    def sweep(self) -> None:
+        """Remove the files that no document names: of writers that were killed. Nobody may be writing."""
+        named = {one["file"] for kind in (BLOB, BLOCK) for one in self._store.list(kind)}
+        for place in self._folder.glob("*/*"):
+            if place.name not in named:
+                place.unlink()
 
     def _drop_block(self, key: str, block: Body) -> None:
         self._store.delete(BLOCK, key)

@@ -36,6 +36,9 @@ class Blobs(Service):
 
     dialect = BLOBS
 
+    def start(self) -> None:
+        self._blobs.sweep()
+
     def routes(self) -> list[Endpoint]:
         path = "/{container}/{blob:path}"
         return [
@@ -85,15 +88,14 @@ class Blobs(Service):
         if kind != "BlockBlob" or "x-ms-copy-source" in call.headers:
             what = "Copy Blob" if "x-ms-copy-source" in call.headers else f"blobs of type '{kind}'"
             raise BLOBS.missing(call, what)
-        place = self._place(call, blob_access.CREATE)
-        with self.store.transaction():
-            self._check_overwrite(call, place)
-            made = self._blobs.write(*place, call.body, metadata_of(call), _content_headers(call, "content-type"))
+        place, headers = self._place(call, blob_access.CREATE), _content_headers(call, "content-type")
+        made = self._blobs.write(
+            *place, call.body, metadata_of(call), headers, lambda there: self._check_overwrite(call, there)
+        )
         return _written(made, 201)
 
-    def _check_overwrite(self, call: Call, place: Place) -> None:
+    def _check_overwrite(self, call: Call, there: Body | None) -> None:
         """By the SAS, which may let new blobs be made only, and by the conditions. Raises BlobError."""
-        there = self._blobs.find(*place)
         if there and "sig" in call.query and "w" not in call.query.get("sp", ""):
             raise BLOBS.refuse("AuthorizationPermissionMismatch")
         if there and call.headers.get("if-none-match") == "*":
@@ -115,12 +117,13 @@ class Blobs(Service):
     def _put_block_list(self, call: Call) -> Response:
         place = self._place(call, blob_access.CREATE)
         block_ids = BLOCK_IDS.findall(call.body.decode("utf-8", "replace"))
-        with self.store.transaction():
-            self._check_overwrite(call, place)
-            try:
-                made = self._blobs.commit(*place, block_ids, metadata_of(call), _content_headers(call))
-            except KeyError as error:
-                raise BLOBS.refuse("InvalidBlockList") from error
+        metadata, headers = metadata_of(call), _content_headers(call)
+        try:
+            made = self._blobs.commit(
+                *place, block_ids, metadata, headers, lambda there: self._check_overwrite(call, there)
+            )
+        except KeyError as error:
+            raise BLOBS.refuse("InvalidBlockList") from error
         return _written(made, 201)
 
     def _set_metadata(self, call: Call) -> Response:

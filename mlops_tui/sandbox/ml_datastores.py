@@ -115,7 +115,8 @@ class MlDatastores(ResourceProvider):
 
 def _own(workspace: Body) -> list[Body]:
     account = storage_of(workspace)
-    keyed = {"credentialsType": "AccountKey"}
+    by_identity = str(workspace["properties"]["systemDatastoresAuthMode"]).lower() == "identity"
+    keyed = {"credentialsType": "None" if by_identity else "AccountKey"}
     return [
         _datastore(workspace, DEFAULT, account, default_container(workspace), keyed, is_default=True),
         _datastore(workspace, ARTIFACTS, account, "azureml", keyed),

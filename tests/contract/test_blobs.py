@@ -202,6 +202,13 @@ def test_a_container_has_a_name_that_azure_allows(account: Account, name: str) -
     assert (caught.value.status_code, error_code(caught.value)) == (400, "InvalidResourceName")
 
 
+@pytest.mark.parametrize("name", ["jobs", "api", "compute"])
+def test_a_container_cannot_hide_behind_the_sandboxs_own_paths(account: Account, name: str) -> None:
+    with pytest.raises(HttpResponseError, match="The sandbox cannot have a container") as caught:
+        account.container(name)
+    assert caught.value.status_code == 400
+
+
 def test_a_wrong_key_opens_nothing(account: Account, box: ContainerClient) -> None:
     key = {"account_name": account.name, "account_key": "d3Jvbmc="}
     with pytest.raises(ClientAuthenticationError) as caught:
@@ -349,6 +356,24 @@ def test_files_are_for_their_owner_alone_and_go_with_the_account(
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     account.azure.resources.resources.begin_delete_by_id(account.id, api_version=VERSION).result(timeout=20)
     assert holding() == []
+
+
+def test_what_a_killed_writer_leaves_is_swept_away(live: LiveSandbox, tmp_path: Any) -> None:
+    sandbox = Sandbox(tmp_path, live.origin)
+    try:
+        store = BlobStore(sandbox)
+        store.make_account("kept0")
+        kept = store.write("kept0", "box", "one", b"kept")
+        store.stage("kept0", "box", "two", "YWFh", b"a block")
+        (tmp_path / "blobs" / "ab").mkdir(exist_ok=True)
+        (tmp_path / "blobs" / "ab" / "abandoned").write_bytes(b"half of")
+        store.sweep()
+        left = sorted(one.read_bytes() for one in (tmp_path / "blobs").rglob("*") if one.is_file())
+        assert left == [b"a block", b"kept"]
+        assert store.read(kept) == b"kept"
+    finally:
+        sandbox.requests.close()
+        sandbox.store.close()
 
 
 def test_accounts_are_named_as_azure_wants_and_once(azure: Azure, account: Account) -> None:

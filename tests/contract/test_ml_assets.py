@@ -219,6 +219,51 @@ def test_the_workspace_has_its_datastores(desk: MlDesk) -> None:
     assert desk.call(datastores) == {"workspaceblobstore": True, "workspaceartifactstore": False}
 
 
+def test_a_container_of_ones_own_becomes_a_datastore(desk: MlDesk, live: LiveSandbox) -> None:
+    def connect(ml: MLClient, name: str, account: str, container: str, key: str) -> dict[str, Any]:
+        from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore
+
+        wanted = AzureBlobDatastore(
+            name=name,
+            account_name=account,
+            container_name=container,
+            credentials=AccountKeyConfiguration(account_key=key),
+        )
+        ml.datastores.create_or_update(wanted)
+        made = ml.datastores.get(name)
+        return {"names": sorted(str(one.name) for one in ml.datastores.list()), "container": made.container_name}
+
+    def disconnect(ml: MLClient, name: str) -> list[str]:
+        ml.datastores.delete(name)
+        return [str(one.name) for one in ml.datastores.list()]
+
+    default = call(owner(live), "GET", f"{root_of(desk, live)}/datastores/workspaceblobstore").json()["properties"]
+    found = desk.call(connect, "mine", default["accountName"], default["containerName"], "a2V5")
+    assert found["names"] == ["mine", "workspaceartifactstore", "workspaceblobstore"]
+    assert found["container"] == default["containerName"]
+    assert "mine" not in desk.call(disconnect, "mine")
+    with pytest.raises(DeskError, match="There is no blob container 'nothing'"):
+        desk.call(connect, "mine", default["accountName"], "nothing", "a2V5")
+
+
+def root_of(desk: MlDesk, live: LiveSandbox) -> str:
+    group = f"{owner(live).root}/resourceGroups/{desk.group}"
+    return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{desk.workspace}"
+
+
+def test_what_is_in_a_workspace_goes_with_it(desk: MlDesk, live: LiveSandbox, tmp_path: Path) -> None:
+    def delete(ml: MLClient, name: str) -> None:
+        ml.workspaces.begin_delete(name, delete_dependent_resources=False, permanently_delete=True).result()
+
+    path = str(write_model(tmp_path / "brief", b"a"))
+    with ml_desk(live, tmp_path, desk.group, "ws-brief") as brief:
+        for _ in range(2):
+            brief.call(make_workspace, "ws-brief")
+            assert brief.call(versions, "brief") == []
+            assert brief.call(register, "brief", path, {})["version"] == "1"
+            brief.call(delete, "ws-brief")
+
+
 def test_who_may_only_read_registers_nothing(desk: MlDesk, live: LiveSandbox, tmp_path: Path) -> None:
     azure = owner(live)
     guest = azure.service_principal("a guest of models")
@@ -234,9 +279,7 @@ def test_who_may_only_read_registers_nothing(desk: MlDesk, live: LiveSandbox, tm
 
 def test_long_lists_come_in_pages(desk: MlDesk, live: LiveSandbox) -> None:
     azure = owner(live)
-    root = (
-        f"{azure.root}/resourceGroups/{desk.group}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
-    )
+    root = root_of(desk, live)
     for number in range(1, 131):
         body = {"properties": {"modelUri": "azureml://datastores/workspaceblobstore/paths/x"}}
         assert call(azure, "PUT", f"{root}/models/many/versions/{number}", body).status_code == 201
