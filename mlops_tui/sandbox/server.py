@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
 SERVICES = (
+    "scoring_door:ScoringDoor",  # first, for routes are tried in this order, and nobody is asked as often
     "control:Control",
     "pages:Pages",
     "discovery:Discovery",
@@ -61,7 +62,6 @@ SERVICES = (
     "kubernetes_clusters:KubernetesClusters",
     "kubernetes_extensions:KubernetesExtensions",
     "ml_compute:MlComputes",
-    "scoring_door:ScoringDoor",
     "online_endpoints:OnlineEndpoints",
     "online_deployments:OnlineDeployments",
     "resource_groups:AnyResource",

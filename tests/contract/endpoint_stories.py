@@ -127,7 +127,9 @@ class Desk:
         return str(made.json()["id"])
 
     def cluster(self, name: str = "myaks") -> str:
-        """A Kubernetes cluster of one node with Azure ML's extension, attached; the id of the compute."""
+        """A Kubernetes cluster of one node with Azure ML's extension, attached once; the id of the compute."""
+        if self.ask("GET", f"computes/{name}", expect=(200, 404)).status_code == 200:
+            return f"{self.workspace}/computes/{name}"
         place = (
             f"{self.workspace.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/{name}"
         )
@@ -164,15 +166,12 @@ class Desk:
 
 
 def open_desk(live: LiveSandbox, azure: Azure) -> Desk:
-    """A workspace of one's own."""
+    """A workspace of one's own, in a resource group of its own."""
     for namespace in NAMESPACES:
         azure.resources.providers.register(f"Microsoft.{namespace}")
     unique = uuid.uuid4().hex[:10]
     group = f"{azure.root}/resourceGroups/{azure.group()}"
-    http = httpx.Client(base_url=live.origin, verify=ssl.create_default_context(cafile=str(live.ca)), timeout=20)
-    desk = Desk(
-        live, azure, f"{group}/providers/Microsoft.MachineLearningServices/workspaces/ws-{unique}", closed_later(http)
-    )
+    desk = desk_at(live, azure, f"{group}/providers/Microsoft.MachineLearningServices/workspaces/ws-{unique}")
     vault = f"{group}/providers/Microsoft.KeyVault/vaults/kv-{unique}"
     tenant = {"tenantId": "5a4d0b0c-0000-4000-8000-00000000da7a", "sku": {"name": "standard", "family": "A"}}
     storage = f"{group}/providers/Microsoft.Storage/storageAccounts/st{unique}"
@@ -183,6 +182,19 @@ def open_desk(live: LiveSandbox, azure: Azure) -> Desk:
     desk.ask("PUT", desk.workspace, west | {"properties": {"keyVault": vault, "storageAccount": storage}})
     desk.wait(desk.workspace)
     return desk
+
+
+def desk_at(live: LiveSandbox, azure: Azure, workspace: str, images: dict[str, str] | None = None) -> Desk:
+    """At a workspace that is there."""
+    context = ssl.create_default_context(cafile=str(live.ca))
+    http = closed_later(httpx.Client(base_url=live.origin, verify=context, timeout=20))
+    return Desk(live, azure, workspace, http, {} if images is None else images)
+
+
+def clear(desk: Desk) -> None:
+    """Every endpoint of the workspace goes, as far as nothing is under way, with what runs for it."""
+    for one in desk.ask("GET", "onlineEndpoints").json()["value"]:
+        desk.ask("DELETE", one["id"], expect=(202, 204, 409))
 
 
 def close_desk(desk: Desk) -> None:

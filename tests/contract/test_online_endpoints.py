@@ -23,16 +23,23 @@ from tests.contract.azure_fixtures import (
     credentials,
     owner,
 )
-from tests.contract.endpoint_stories import Desk, close_desk, open_desk
+from tests.contract.endpoint_stories import Desk, clear, close_desk, desk_at, open_desk
 
 pytestmark = pytest.mark.xdist_group("online-endpoints")
 
 
-@pytest.fixture
-def desk(live: LiveSandbox) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def shared(live: LiveSandbox) -> tuple[str, dict[str, str]]:
+    """The workspace of these stories, and the environments that it knows already."""
     made = open_desk(live, owner(live))
+    return made.workspace, made.images
+
+
+@pytest.fixture
+def desk(live: LiveSandbox, shared: tuple[str, dict[str, str]]) -> Iterator[Desk]:
+    made = desk_at(live, owner(live), *shared)
     yield made
-    close_desk(made)
+    clear(made)
 
 
 @pytest.fixture
@@ -120,8 +127,7 @@ def test_names_are_taken_once_and_an_endpoint_stays_where_it_is(desk: Desk, live
     other = open_desk(live, desk.azure)
     taken = other.ask("PUT", f"onlineEndpoints/{name.upper()}", {"properties": {"authMode": "Key"}}, expect=409)
     assert "unique within a region" in taken.json()["error"]["message"]
-    other_group = other.workspace.split("/")[4]
-    desk.azure.resources.resource_groups.begin_delete(other_group).result(30)
+    close_desk(other)
     moved = {"properties": {"authMode": "Key", "compute": desk.cluster()}}
     assert "cannot be changed" in desk.ask("PUT", f"onlineEndpoints/{name}", moved, expect=400).text
 
@@ -184,8 +190,8 @@ def test_a_model_that_cannot_be_loaded_fails_and_the_one_before_goes_on(desk: De
 @pytest.mark.parametrize(
     ("properties", "said"),
     [
-        ({"environmentId": "azureml:lost:1"}, "The environment 'azureml:lost:1' was not found"),
-        ({"model": "azureml:lost:1"}, "The model 'azureml:lost:1' was not found"),
+        ({"environmentId": "azureml:nowhere:1"}, "The environment 'azureml:nowhere:1' was not found"),
+        ({"model": "azureml:nowhere:1"}, "The model 'azureml:nowhere:1' was not found"),
         ({"instanceType": "big"}, "The instance type 'big' is not supported"),
         ({"endpointComputeType": "Kubernetes"}, "must be of type Managed"),
         ({"environmentId": None}, "needs an environment with an image"),
@@ -237,8 +243,8 @@ def test_who_may_read_may_not_have_the_keys(desk: Desk) -> None:
     assert "onlineEndpoints/listKeys/action" in refused["message"]
 
 
-def test_a_deleted_resource_group_ends_what_ran_in_it(desk: Desk) -> None:
-    name = named()
+def test_a_deleted_resource_group_ends_what_ran_in_it(live: LiveSandbox) -> None:
+    desk, name = open_desk(live, owner(live)), named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.traffic(name, blue=100)
@@ -250,17 +256,16 @@ def test_a_deleted_resource_group_ends_what_ran_in_it(desk: Desk) -> None:
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline, "the process goes on"
         time.sleep(0.05)
-    desk.azure.resources.resource_groups.create_or_update(desk.workspace.split("/")[4], {"location": "westeurope"})
 
 
 def test_a_deleted_cluster_ends_what_ran_on_it(desk: Desk) -> None:
     name = named()
-    url = desk.endpoint(name, compute=desk.cluster())["properties"]["scoringUri"]
+    url = desk.endpoint(name, compute=desk.cluster("short"))["properties"]["scoringUri"]
     desk.deploy_on_cluster(name, "blue", "one")
     desk.traffic(name, blue=100)
     key = desk.key(name)
     assert desk.score(url, key).status_code == 200
-    cluster = f"{desk.workspace.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/myaks"
+    cluster = f"{desk.workspace.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/short"
     desk.azure.resources.resources.begin_delete_by_id(cluster, api_version="2024-09-01").result(30)
     assert desk.score(url, key).status_code == 404
     desk.ask("DELETE", f"onlineEndpoints/{name}", expect=202)

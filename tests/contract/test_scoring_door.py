@@ -17,7 +17,7 @@ from tests.contract.azure_fixtures import (
     close_clients,  # noqa: F401 (a fixture)
     owner,
 )
-from tests.contract.endpoint_stories import Desk, close_desk, load, open_desk
+from tests.contract.endpoint_stories import Desk, clear, desk_at, load, open_desk
 
 if TYPE_CHECKING:
     from tests.conftest import LiveSandbox
@@ -25,11 +25,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("online-endpoints")
 
 
-@pytest.fixture
-def desk(live: LiveSandbox) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def shared(live: LiveSandbox) -> tuple[str, dict[str, str]]:
+    """The workspace of these stories, and the environments that it knows already."""
     made = open_desk(live, owner(live))
+    return made.workspace, made.images
+
+
+@pytest.fixture
+def desk(live: LiveSandbox, shared: tuple[str, dict[str, str]]) -> Iterator[Desk]:
+    made = desk_at(live, owner(live), *shared)
     yield made
-    close_desk(made)
+    clear(made)
 
 
 def named(prefix: str) -> str:
