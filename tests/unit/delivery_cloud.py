@@ -50,6 +50,7 @@ class FakeCloud:
     ended_as: str = "succeeded"
     lines: bytes = b"one\ntwo\n"
     never_ends: bool = False
+    registers: ModelVersion | None = None  # what the next job run makes
 
     def session(self, project: Project | None = None) -> Session:
         session = Session(project or Project(), AZURE)
@@ -117,6 +118,8 @@ class FakeCloud:
         assert 0 < len(token) <= 64, "run-now is never asked without an idempotency token"
         if token not in self.tokens:
             self.started.append((job_id, dict(parameters)))
+            if self.registers:
+                self.versions_.insert(0, self.registers)
             self.tokens[token] = 100 + len(self.started)
         return self.tokens[token]
 
