@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import os
 import selectors
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,21 +17,11 @@ from typing import ClassVar
 
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.container_log import ContainerLog
+from mlops_tui.sandbox.container_processes import ContainerProcess, Nursery, environment_of, start_process
 from mlops_tui.sandbox.container_state import Container, ContainerSpec
 from mlops_tui.sandbox.notebooks.processes import signal_group
 
 log = logging.getLogger("mlops_tui.sandbox")
-# What Python needs of the sandbox's own environment to run at all.
-INHERITED = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
-QUIET = {
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",  # the image's files stay as they were built
-    "OMP_NUM_THREADS": "1",  # one row at a time is not worth the threads of a machine that others use
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-}
 
 
 class Keeper:
@@ -50,6 +39,7 @@ class Keeper:
         folder: Path,
         changed: Callable[[Keeper], None],
         choose_port: Callable[[int], int],
+        nursery: Nursery | None = None,
     ) -> None:
         """`choose_port` gets the port it had and answers with that one, or with another where it is taken."""
         self.spec = spec
@@ -58,8 +48,9 @@ class Keeper:
         self._folder = folder
         self._changed = changed
         self._choose_port = choose_port
+        self._nursery = nursery
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ContainerProcess | None = None
         self._killed_at = 0.0  # when SIGTERM was sent
         self._ending = threading.Event()
         self._wake = threading.Event()  # out of a pause
@@ -169,8 +160,6 @@ class Keeper:
         if state.port and port != state.port:
             self._tell("PortChanged", f"Port {state.port} is held by another program: it is {port} now.", warning=True)
         process = self._spawn(port)
-        if process is None:
-            return
         self._tell("Started", "Started container")
         self._set(
             status="running",
@@ -181,69 +170,51 @@ class Keeper:
             finished_at="",
             previous=state.ended() or state.previous,
         )
-        self._attend(process, port)
-        self._bury(process)
+        self._bury(process, self._attend(process, port))
 
-    def _spawn(self, port: int) -> subprocess.Popen[bytes] | None:
+    def _spawn(self, port: int) -> ContainerProcess:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        own = {"HOME": str(self._folder), "TMPDIR": str(self._folder)}
-        listening = {"UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": str(port), "PORT": str(port)}
+        process = start_process(self.spec, environment_of(self.spec, self._folder, port), self._nursery)
         with self._lock:
-            if self._ending.is_set():
-                return None
             self._killed_at = 0.0
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mlops_tui.sandbox.container_process", *self.spec.command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=inherited | QUIET | own | self.spec.environment | listening,
-                cwd=self.spec.folder,
-                start_new_session=True,
-            )
-        return self._process
+            self._process = process
+        if self._ending.is_set():
+            self._terminate("Stopping container")
+        return process
 
-    def _attend(self, process: subprocess.Popen[bytes], port: int) -> None:
-        """Keep what it prints, see when it is ready, and see it end."""
-        assert process.stdout is not None
+    def _attend(self, process: ContainerProcess, port: int) -> int:
+        """Keep what it prints, see when it is ready, and see it end; its exit code."""
         with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while process.poll() is None:
+            selector.register(process.output, selectors.EVENT_READ)
+            while (code := process.wait(0)) is None:
                 if selector.select(0.05 if self._killed_at or not self.container.ready else 0.5):
-                    data = os.read(process.stdout.fileno(), 1 << 16)
+                    data = os.read(process.output, 1 << 16)
                     if not data:
                         break  # it has ended, or has closed its output
                     self.log.write(data)
-                if self._killed_at and time.monotonic() - self._killed_at > self.grace:
-                    signal_group(process.pid, signal.SIGKILL)
+                self._kill_if_late(process)
                 if not self.container.ready and answers(port):
                     self._set(ready=True)
-        self._wait(process)
+        while code is None:
+            code = process.wait(0.05)
+            self._kill_if_late(process)
+        return code
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        while True:
-            try:
-                process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                if self._killed_at and time.monotonic() - self._killed_at > self.grace:
-                    signal_group(process.pid, signal.SIGKILL)
-                continue
-            return
+    def _kill_if_late(self, process: ContainerProcess) -> None:
+        if self._killed_at and time.monotonic() - self._killed_at > self.grace:
+            signal_group(process.pid, signal.SIGKILL)
 
-    def _bury(self, process: subprocess.Popen[bytes]) -> None:
+    def _bury(self, process: ContainerProcess, code: int) -> None:
         signal_group(process.pid, signal.SIGKILL)  # what it left in the background
-        assert process.stdout is not None
-        assert process.stdin is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        while data := process.stdout.read(1 << 16):
-            self.log.write(data)
+        os.set_blocking(process.output, False)
+        with contextlib.suppress(BlockingIOError):  # something that got away still holds the other end
+            while data := os.read(process.output, 1 << 16):
+                self.log.write(data)
         self.log.flush()
-        process.stdout.close()
-        process.stdin.close()
         with self._lock:
             self._process = None
-        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        process.close()
+        code = code if code >= 0 else 128 - code
         self._set(
             status="terminated",
             detail="Completed" if code == 0 else "Error",

@@ -28,8 +28,13 @@ def main() -> None:
     silence = os.open(os.devnull, os.O_RDONLY)
     os.dup2(silence, 0)
     os.close(silence)
-    threading.Thread(target=_end_with_the_sandbox, args=(lifeline,), daemon=True).start()
+    hold_on_to(lifeline)
     run(unwrap(sys.argv[1:]))
+
+
+def hold_on_to(lifeline: int) -> None:
+    """End this process and its group when the other end of that pipe is gone."""
+    threading.Thread(target=_end_with_the_sandbox, args=(lifeline,), daemon=True).start()
 
 
 def unwrap(command: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from mlops_tui.sandbox import ports
 from mlops_tui.sandbox.api import Body, Endpoint, Service
 from mlops_tui.sandbox.container_keeper import Keeper
 from mlops_tui.sandbox.container_log import ContainerLog
+from mlops_tui.sandbox.container_processes import Nursery
 from mlops_tui.sandbox.container_state import Container, ContainerSpec, RestartPolicy
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.secret_vault import LostKeyError, SecretVault
@@ -46,6 +47,7 @@ class Containers(Service):
         self._lock = threading.Lock()  # guards the two below; nobody waits for the store while holding it
         self._keepers: dict[str, Keeper] = {}
         self._ports: dict[str, int] = {}
+        self._nursery = Nursery(self._root / "nursery")
         self._stopping = False
 
     def routes(self) -> list[Endpoint]:
@@ -53,7 +55,10 @@ class Containers(Service):
 
     def start(self) -> None:
         """Bring back what ran when the sandbox ended."""
-        for _, kept in self.store.items(KIND):
+        there = self.store.list(KIND)
+        if sum(kept["wanted"] == "running" for kept in there) > 1:
+            self.warm()
+        for kept in there:
             container = Container.from_document(kept["state"])
             spec, problem = self._spec(kept)
             keeper = self._keeper(spec, kept["generation"], container)
@@ -73,6 +78,12 @@ class Containers(Service):
         deadline = time.monotonic() + STOP_TIMEOUT
         for keeper in keepers:
             keeper.join(deadline - time.monotonic())
+        self._nursery.stop()
+
+    def warm(self) -> None:
+        """Prepare for containers to come: the next ones serve a model sooner. Returns at once."""
+        if not self._stopping:
+            self._nursery.warm()
 
     def run(
         self,
@@ -157,9 +168,11 @@ class Containers(Service):
         def clear() -> None:
             keeper.join(STOP_TIMEOUT)
             with self._lock:
-                again = name in self._keepers
+                again, any_left = name in self._keepers, bool(self._keepers)
             if not again:
                 shutil.rmtree(self._folder(name), ignore_errors=True)
+            if not any_left:
+                self._nursery.stop()
 
         threading.Thread(target=clear, name="container-clear", daemon=True).start()
 
@@ -177,7 +190,7 @@ class Containers(Service):
         def choose_port(wanted: int) -> int:
             return self._choose_port(spec.name, wanted)
 
-        keeper = Keeper(spec, container, self._folder(spec.name), changed, choose_port)
+        keeper = Keeper(spec, container, self._folder(spec.name), changed, choose_port, self._nursery)
         with self._lock:
             self._keepers[spec.name] = keeper
             if container.port:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,9 +20,11 @@ import pytest
 
 from mlops_tui.sandbox.container_keeper import Keeper
 from mlops_tui.sandbox.container_log import LIMIT, ContainerLog
+from mlops_tui.sandbox.container_processes import Nursery
 from mlops_tui.sandbox.container_state import Container
 from mlops_tui.sandbox.containers import Containers
 from mlops_tui.sandbox.images import Image
+from mlops_tui.sandbox.notebooks.processes import forking_is_safe
 from mlops_tui.sandbox.sandbox import Sandbox
 from tests.contract.container_images import ask, eventually, image
 
@@ -281,16 +284,102 @@ def test_no_file_of_the_sandbox_holds_a_secret_in_clear(containers: Containers, 
     assert SECRET not in repr(containers._keepers["api"].spec)
 
 
+@pytest.fixture
+def warm(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> Containers:
+    """One that forks its containers, from a process that has imported little."""
+    if not forking_is_safe():
+        pytest.skip("no forking here")
+    monkeypatch.setattr(Nursery, "modules", ("uvicorn.main", "uvicorn.config", "not.there"))
+    thread = threading.Thread(target=containers.warm)  # as a build does, whose thread ends before the nursery
+    thread.start()
+    thread.join()
+    return containers
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_forked_container_is_as_good_as_any(warm: Containers, served: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_SANDBOX", "not for containers")
+    for name in ("one", "two"):
+        warm.run(name, served, {"SCORING_KEY": SECRET, "NAME": name})
+    said = {name: json.loads(ask(ready(warm, name).port)) for name in ("one", "two")}
+    pids = {name: one["pid"] for name, one in said.items()}
+    assert parent(pids["one"]) == parent(pids["two"]) != os.getpid()
+    assert {name: one["environment"]["NAME"] for name, one in said.items()} == {"one": "one", "two": "two"}
+    assert said["one"]["environment"]["SCORING_KEY"] == SECRET
+    assert said["one"]["umask"] == 0o077
+    assert "OF_THE_SANDBOX" not in said["one"]["environment"]
+    assert warm.logs("one").splitlines()[0] == "loading"
+
+    os.kill(pids["one"], signal.SIGKILL)
+    eventually(lambda: now(warm, "one").restarts == 1)
+    previous = ready(warm, "one").previous
+    assert previous is not None
+    assert previous.exit_code == 137
+    assert alive(pids["two"])
+    warm.halt("two")
+    eventually(lambda: now(warm, "two").status == "terminated")
+    assert now(warm, "two").exit_code == 143
+    assert not alive(pids["two"])
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("import sys; sys.exit('no model')", 1, "no model"),
+        ("raise ValueError('broken')", 1, "ValueError: broken"),
+        ("import os; os._exit(3)", 3, ""),
+        ("print('done')", 0, "done"),
+    ],
+)
+def test_a_forked_program_ends_as_any_program(
+    warm: Containers, tmp_path: Path, program: str, code: int, said: str
+) -> None:
+    warm.run("api", image(tmp_path / "x", program, ("python", "serve.py")), {}, policy="Never")
+    eventually(lambda: now(warm).status == "terminated")
+    assert now(warm).exit_code == code
+    assert said in warm.logs("api")
+
+
+def test_an_image_with_modules_of_its_own_gets_a_fresh_python(warm: Containers, tmp_path: Path) -> None:
+    own = image(tmp_path / "own", "import json; print(json.OWN)", ("python", "serve.py"))
+    (own.folder / "json.py").write_text("OWN = 'its own module'")
+    warm.run("own", own, {}, policy="Never")
+    shows = "import sys; print(sys.path)"
+    warm.run(
+        "path", image(tmp_path / "path", shows, ("python", "serve.py")), {"PYTHONPATH": "/of/the/image"}, policy="Never"
+    )
+    eventually(lambda: now(warm, "own").status == now(warm, "path").status == "terminated")
+    assert warm.logs("own") == "its own module\n"
+    assert "/of/the/image" in warm.logs("path")
+
+
+def test_a_lost_nursery_takes_its_containers_along_and_they_come_back(warm: Containers, served: Image) -> None:
+    warm.run("api", served, {})
+    pid = json.loads(ask(ready(warm).port))["pid"]
+    os.kill(parent(pid), signal.SIGKILL)
+    eventually(lambda: now(warm).restarts == 1 and now(warm).ready)
+    again = json.loads(ask(now(warm).port))["pid"]
+    assert parent(again) == os.getpid()
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path
+from mlops_tui.sandbox.container_processes import Nursery
 from mlops_tui.sandbox.containers import Containers
 from mlops_tui.sandbox.sandbox import Sandbox
 from tests.contract.container_images import image
+Nursery.modules = ("uvicorn.main",)
 service = Containers(Sandbox(Path(sys.argv[1]) / "sandbox", "https://localhost:1"))
 service.start()
 if not service.look("api"):
     service.run("api", image(Path(sys.argv[1]) / "image"), {})
+if "warm" in sys.argv:
+    service.warm()
+    service.restart("api")
 while not service.look("api").ready:
     time.sleep(0.02)
 print(service.look("api").port, flush=True)
@@ -298,13 +387,14 @@ time.sleep(60)
 """
 
 
-def test_containers_die_with_a_killed_sandbox_and_come_back_with_it(tmp_path: Path) -> None:
-    first, port = _hold(tmp_path)
+@pytest.mark.parametrize("how", ["fresh", "warm"])
+def test_containers_die_with_a_killed_sandbox_and_come_back_with_it(tmp_path: Path, how: str) -> None:
+    first, port = _hold(tmp_path, how)
     pid = json.loads(ask(port))["pid"]
     first.kill()
     first.wait(5)
     eventually(lambda: not alive(pid), 5)
-    second, again = _hold(tmp_path)
+    second, again = _hold(tmp_path, how)
     try:
         assert again == port
         assert json.loads(ask(port))["pid"] != pid
@@ -316,10 +406,10 @@ def test_containers_die_with_a_killed_sandbox_and_come_back_with_it(tmp_path: Pa
             process.stdout.close()
 
 
-def _hold(folder: Path) -> tuple[subprocess.Popen[str], int]:
+def _hold(folder: Path, how: str) -> tuple[subprocess.Popen[str], int]:
     """A process that is a sandbox with one container, and the container's port."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)],
+        [sys.executable, "-c", HOLDER, str(folder), how],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
