@@ -95,7 +95,7 @@ def _of_group(session: Session, group: ContainerGroup) -> Judged:
 
 
 def _not_running(group: ContainerGroup, container: ContainerState | None) -> Judged:
-    restarted = f"restarted {container.restarts} times" if container and container.restarts else ""
+    restarted = f"restarts: {container.restarts}" if container and container.restarts else ""
     code = f"exit code {container.exit_code}" if container and container.exit_code is not None else ""
     said = container.detail if container else ""
     last = container.events[-1] if container and container.events else ""

@@ -83,7 +83,7 @@ class Follower:
             before = Look(look.source, ())
         elif look.restarts > before.restarts:
             why = f": {look.detail}" if look.detail else ""
-            self._say(f"{look.source} has restarted ({look.restarts} times so far){why}", "warning")
+            self._say(f"{look.source} has restarted ({_times(look.restarts)} so far){why}", "warning")
         for line in newer(before.lines, look.lines):
             self._emit(LogLine(source=self._stage, text=line))
 
@@ -98,6 +98,10 @@ class Follower:
 
     def _say(self, text: str, level: Level = "info") -> None:
         self._emit(LogLine(source=self._stage, text=text, level=level))
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def newer(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
