@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from mlops_tui.sandbox.api import Body, Call, empty
+from mlops_tui.sandbox.api import ApiError, Body, Call, empty
 from mlops_tui.sandbox.arm import Operation
 from mlops_tui.sandbox.build_run import STOPPED, BuildLog, BuildRun, Cancellation, Ended
 from mlops_tui.sandbox.container_registries import ONE, TYPE
+from mlops_tui.sandbox.containers import Containers
 from mlops_tui.sandbox.images import Images
 from mlops_tui.sandbox.paging import whole_number
 from mlops_tui.sandbox.registry_blobs import READ, WRITE, RegistryBlobs
 from mlops_tui.sandbox.registry_runs import UNFINISHED, RegistryRuns, shown
 from mlops_tui.sandbox.resource_type import ResourceType
+from mlops_tui.sandbox.storage import PathError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlops_tui.sandbox.sandbox import Sandbox
 
 FILTERED = ("RunId", "Status", "RunType", "CreateTime", "FinishTime")
@@ -86,16 +90,14 @@ class RegistryBuilds(ResourceType):
 
     def schedule(self, call: Call) -> Body:
         registry, wanted = self.found(call), call.json()
-        run = self._runs.add(registry, self._request(wanted))
+        request = self._request(wanted)
+        source = self._source(registry, request["sourceLocation"])
+        run = self._runs.add(registry, request)
         self._log(run).begin()
         canceled = Cancellation()
         key = (run["registry"], run["run_id"])
-        thread = threading.Thread(
-            target=self._work,
-            args=(run, registry["properties"]["loginServer"], canceled),
-            name=f"build-{run['run_id']}",
-        )
-        thread.daemon = True
+        build = BuildRun(self.sandbox, run, registry["properties"]["loginServer"], source, self._log(run), canceled)
+        thread = threading.Thread(target=self._work, args=(run, build), name=f"build-{run['run_id']}", daemon=True)
         with self._lock:
             self._going[key] = (canceled, thread)
         thread.start()
@@ -112,13 +114,6 @@ class RegistryBuilds(ResourceType):
         if system not in ("linux/amd64", "linux/x86"):
             message = f"The sandbox builds images for linux/amd64 alone, not for '{system}'."
             raise self.dialect.error(400, "PlatformNotSupported", message)
-        source = str(wanted.get("sourceLocation") or "")
-        if not source.startswith("source/"):
-            message = (
-                f"The source location '{source}' cannot be read: the sandbox builds from what was uploaded to the URL "
-                "of listBuildSourceUploadUrl; sourceLocation is its relativePath."
-            )
-            raise self.dialect.error(400, "SourceLocationNotSupported", message)
         names = wanted.get("imageNames") or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise self.dialect.malformed("imageNames must be a list of strings.")
@@ -128,12 +123,28 @@ class RegistryBuilds(ResourceType):
             "imageNames": names,
             "isPushEnabled": wanted.get("isPushEnabled") is not False,
             "dockerFilePath": str(wanted["dockerFilePath"]),
-            "sourceLocation": source,
+            "sourceLocation": str(wanted.get("sourceLocation") or ""),
             "arguments": self._arguments(wanted.get("arguments") or []),
             "target": str(wanted.get("target") or ""),
             "timeout": whole_number(self.dialect, wanted, "timeout", USUAL, SHORTEST, LONGEST),
             "agentConfiguration": wanted.get("agentConfiguration") or {},
         }
+
+    def _source(self, registry: Body, location: str) -> Path:
+        """Where the upload is on disk. Raises SourceLocationNotSupported."""
+        try:
+            if location.startswith("source/"):
+                return self.sandbox.find(RegistryBlobs).place(registry["name"], location)
+        except PathError as error:
+            raise self._no_source(location) from error
+        raise self._no_source(location)
+
+    def _no_source(self, location: str) -> ApiError:
+        message = (
+            f"The source location '{location}' cannot be read: the sandbox builds from what was uploaded to the URL of "
+            "listBuildSourceUploadUrl; sourceLocation is its relativePath."
+        )
+        return self.dialect.error(400, "SourceLocationNotSupported", message)
 
     def _arguments(self, given: Any) -> list[Body]:
         try:
@@ -141,21 +152,19 @@ class RegistryBuilds(ResourceType):
         except (TypeError, KeyError) as error:
             raise self.dialect.malformed("arguments must be a list of objects with name and value.") from error
 
-    def _work(self, run: Body, login_server: str, canceled: Cancellation) -> None:
+    def _work(self, run: Body, build: BuildRun) -> None:
         """The run's thread."""
-        key = (run["registry"], run["run_id"])
         try:
             with self._slots:
-                if not self._runs.running(run):  # canceled while it was queued
-                    return
-                source = self.sandbox.find(RegistryBlobs).place(run["registry"], run["request"]["sourceLocation"])
-                build = BuildRun(self.sandbox, run, login_server, source, self._log(run), canceled)
-                build.work(lambda ended: self._end(run, ended))
+                if self._runs.running(run):  # not canceled while it was queued
+                    build.work(lambda ended: self._end(run, ended))
         finally:
             with self._lock:
-                del self._going[key]
+                del self._going[(run["registry"], run["run_id"])]
 
     def _end(self, run: Body, ended: Ended) -> bool:
+        if ended.images:
+            self.sandbox.find(Containers).warm()  # what was built will run soon
         return self._runs.end(run, ended.status, ended.error, list(ended.images))
 
     def _log(self, run: Body) -> BuildLog:

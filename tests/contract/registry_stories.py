@@ -16,9 +16,14 @@ from azure.mgmt.resource.resources.models import GenericResource, Sku
 from azure.storage.blob import BlobClient
 
 from mlops_tui.sandbox.base_images import OWN
+from mlops_tui.sandbox.images import Images
+from mlops_tui.sandbox.sandbox import Sandbox
+from mlops_tui.sandbox.server import load_services
 from tests.contract.azure_fixtures import Azure, closed_later, owner, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conftest import LiveSandbox
 
 VERSION = "2023-07-01"
@@ -142,3 +147,12 @@ class Builds:
 def own_registry(live: LiveSandbox, **properties: Any) -> Builds:
     azure = registry_owner(live)
     return Builds(azure, create(azure, new_name(), **properties))
+
+
+def images_in(live: LiveSandbox) -> Iterator[Images]:
+    """As the sandbox's other services ask for images."""
+    sandbox = Sandbox(live.folder, live.origin)
+    load_services(sandbox)
+    yield Images(sandbox)
+    sandbox.requests.close()
+    sandbox.store.close()

@@ -15,10 +15,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops_tui.sandbox.images import Images
-from mlops_tui.sandbox.sandbox import Sandbox
-from mlops_tui.sandbox.server import load_services
 from tests.contract.azure_fixtures import (
     CONTRIBUTOR,
+    OPEN,
     READER,
     Azure,
     close_clients,  # noqa: F401 (a fixture)
@@ -29,6 +28,7 @@ from tests.contract.registry_stories import (
     VERSION,
     Builds,
     create,
+    images_in,
     new_name,
     own_registry,
     registry_owner,
@@ -110,14 +110,27 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["errors"][0]["code"]
 
 
-@pytest.fixture
-def stocked(live: LiveSandbox) -> Builds:
+def stock(live: LiveSandbox) -> Builds:
     """A registry with two images of one repository; the second has two tags."""
     builds = own_registry(live, adminUserEnabled=True)
     for tags, text in ((("1",), "one"), (("2", "latest"), "two")):
         run = builds.build(SOURCE | {"model/weights.txt": text}, *(f"team/wine:{tag}" for tag in tags))
         assert run.status == "Succeeded", builds.log(run.run_id)
     return builds
+
+
+@pytest.fixture(scope="module")
+def kept_registry(live: LiveSandbox) -> Any:
+    """The stocked registry of all stories that change nothing in it."""
+    registry = stock(live).registry
+    while OPEN:
+        OPEN.pop().close()
+    return registry
+
+
+@pytest.fixture
+def stocked(live: LiveSandbox, kept_registry: Any) -> Builds:
+    return Builds(registry_owner(live), kept_registry)
 
 
 def test_a_registry_is_made_found_changed_and_deleted(azure: Azure) -> None:
@@ -258,14 +271,11 @@ def test_a_token_is_good_for_one_registry_and_what_it_was_asked_for(live: LiveSa
 
 @pytest.fixture
 def images(live: LiveSandbox) -> Iterator[Images]:
-    """As the sandbox's other services ask for images."""
-    sandbox = Sandbox(live.folder, live.origin)
-    load_services(sandbox)
-    yield Images(sandbox)
-    sandbox.store.close()
+    yield from images_in(live)
 
 
-def test_what_is_deleted_is_lost(images: Images, stocked: Builds) -> None:
+def test_what_is_deleted_is_lost(live: LiveSandbox, images: Images) -> None:
+    stocked = stock(live)
     visitor, root = Visitor(stocked, stocked.azure), stocked.login_server
     two = images.find(f"{root}/team/wine:2")
     assert two is not None
