@@ -16,7 +16,7 @@ from mlops_tui.sandbox import container_group_rules as rules
 from mlops_tui.sandbox.api import Body, Call, answer, empty
 from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation
 from mlops_tui.sandbox.container_group_documents import TYPE, cores_of, made_of
-from mlops_tui.sandbox.container_group_views import is_being_made, shown
+from mlops_tui.sandbox.container_group_views import is_being_made, shown, state_of
 from mlops_tui.sandbox.container_registries import registry_named
 from mlops_tui.sandbox.containers import Containers
 from mlops_tui.sandbox.images import Images
@@ -34,6 +34,7 @@ NAMESPACE = "Microsoft.ContainerInstance"
 ONE = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{TYPE}/{{name}}"
 CREATE, START = "create-container-group", "start-container-group"
 FINAL = ("Succeeded", "Failed")
+ALIVE = ("Pending", "Running")
 
 
 class ContainerGroups(ResourceType):
@@ -103,7 +104,8 @@ class ContainerGroups(ResourceType):
             if there:
                 self.check_location(there, location, call.params["group"])
                 self._check_idle(there)
-                rules.check_change(name, there["properties"], made["properties"])
+                if state_of(there, list(self._containers(there).values())) in ALIVE:  # else it is deployed anew
+                    rules.check_change(name, there["properties"], made["properties"])
             self._check_room(made)
             self.store.put(RESOURCE, own_id.lower(), made)
             self._run(made, containers, images, there)

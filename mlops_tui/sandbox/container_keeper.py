@@ -30,6 +30,8 @@ class Keeper:
     first_pause: ClassVar[float] = 1.0  # seconds before a restart; doubles each time (Kubernetes begins with 10)
     longest_pause: ClassVar[float] = 60.0
     steady: ClassVar[float] = 60.0  # after so many seconds of work the pauses begin anew
+    first_probe: ClassVar[float] = 0.05  # seconds between two questions whether it is ready; they become fewer
+    longest_probe: ClassVar[float] = 0.3
     grace: ClassVar[float] = 1.0  # seconds between SIGTERM and SIGKILL
 
     def __init__(
@@ -184,6 +186,7 @@ class Keeper:
 
     def _attend(self, process: ContainerProcess, port: int) -> int:
         """Keep what it prints, see when it is ready, and see it end; its exit code."""
+        pause, asked = self.first_probe, 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(process.output, selectors.EVENT_READ)
             while (code := process.wait(0)) is None:
@@ -193,8 +196,10 @@ class Keeper:
                         break  # it has ended, or has closed its output
                     self.log.write(data)
                 self._kill_if_late(process)
-                if not self.container.ready and answers(port):
-                    self._set(ready=True)
+                if not self.container.ready and time.monotonic() - asked >= pause:
+                    pause, asked = min(pause * 1.2, self.longest_probe), time.monotonic()
+                    if answers(port):
+                        self._set(ready=True)
         while code is None:
             code = process.wait(0.05)
             self._kill_if_late(process)

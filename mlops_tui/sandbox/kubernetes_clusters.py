@@ -89,7 +89,7 @@ class KubernetesClusters(ResourceType):
                 self.check_location(there, location, call.params["group"])
                 self._check_idle(there)
                 rules.check_change(there["properties"], prefix, pools)
-            rules.check_quota(location, pools, self._other_pools(own_id, location))
+            rules.check_quota(location, pools, rules.pools_in(self.store, location, besides=own_id))
             made = there or self._new(call, own_id, location, prefix, wanted)
             made["tags"] = wanted.get("tags") or {}
             version = {"kubernetesVersion": asked["kubernetesVersion"]} if asked.get("kubernetesVersion") else {}
@@ -135,14 +135,6 @@ class KubernetesClusters(ResourceType):
                 "servicePrincipalProfile": {"clientId": "msi"},
             },
         }
-
-    def _other_pools(self, own_id: str, location: str) -> list[Body]:
-        return [
-            pool
-            for one in self.store.list(RESOURCE)
-            if one["type"] == TYPE and one["location"] == location and one["id"].lower() != own_id.lower()
-            for pool in one["properties"]["agentPoolProfiles"]
-        ]
 
     def _check_idle(self, cluster: Body) -> None:
         state = cluster["properties"]["provisioningState"]

@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox.api import ApiError, Body
+from mlops_tui.sandbox.arm import RESOURCE
 from mlops_tui.sandbox.dialects import ARM
 from mlops_tui.sandbox.regions import FAMILIES, TOTAL_CORES
 from mlops_tui.sandbox.vm_sizes import vm_size
+
+if TYPE_CHECKING:
+    from mlops_tui.sandbox.store import Store
 
 TYPE = "Microsoft.ContainerService/managedClusters"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -109,6 +114,16 @@ def check_change(kept: Body, prefix: str, pools: list[Body]) -> None:
     for pool in pools:
         if before.get(pool["name"], pool["vmSize"].lower()) != pool["vmSize"].lower():
             raise refuse("PropertyChangeNotAllowed", "Changing property 'properties.vmSize' is not allowed.", 409)
+
+
+def pools_in(store: Store, location: str, besides: str = "") -> list[Body]:
+    """The node pools of all clusters of a region but one."""
+    return [
+        pool
+        for one in store.list(RESOURCE)
+        if one["type"] == TYPE and one["location"] == location and one["id"].lower() != besides.lower()
+        for pool in one["properties"]["agentPoolProfiles"]
+    ]
 
 
 def check_quota(location: str, pools: Iterable[Body], others: Iterable[Body]) -> None:

@@ -210,3 +210,15 @@ class MlComputes(ResourceProvider):
     def _detached(self, compute_id: str) -> None:
         if found := self.store.get(RESOURCE, compute_id.lower()):
             self.sandbox.find(ResourceGroups).discard(found)
+
+    def removed(self, resource: Body) -> None:
+        """A compute whose cluster is gone stays, and says so; attached to a new one of that name it works again."""
+        if resource["type"] != CLUSTER_TYPE:
+            return
+        message = f"Cannot find Kubernetes cluster '{resource['id']}': it was deleted."
+        problem = {"error": {"code": "ClusterNotFound", "message": message}}
+        with self.store.transaction():
+            for key, one in self.store.items(RESOURCE):
+                if one["type"] == TYPE and one["properties"]["resourceId"].lower() == resource["id"].lower():
+                    one["properties"] |= {"provisioningState": "Failed", "provisioningErrors": [problem]}
+                    self.store.put(RESOURCE, key, one)

@@ -10,6 +10,7 @@ import time
 from mlops_tui.sandbox.api import ApiError, Body, Call
 from mlops_tui.sandbox.arm import Operation, ResourceProvider
 from mlops_tui.sandbox.authorization import Authorization
+from mlops_tui.sandbox.kubernetes_rules import cores_by_family, pools_in
 from mlops_tui.sandbox.oauth import DOMAIN, TENANT_NAME
 from mlops_tui.sandbox.regions import FAMILIES, PROVIDERS, REGIONS, TOTAL_CORES
 
@@ -150,18 +151,20 @@ class Subscriptions(ResourceProvider):
         }
 
     def usages(self, call: Call) -> Body:
-        """vCPU limits of a subscription in use; nothing of them is taken, for the sandbox has no machines."""
+        """vCPU limits of a subscription in use; of them, the nodes of Kubernetes clusters take their share."""
         location = call.params["location"].lower()
         if location not in REGIONS:
             message = f"The provided location '{location}' is not available for resource type 'locations/usages'."
             raise self.dialect.error(400, "LocationNotAvailableForResourceType", message)
+        used = cores_by_family(pools_in(self.store, location))
+        used["cores"] = used.total()
         limits = {"cores": ("Total Regional vCPUs", TOTAL_CORES)} | FAMILIES
         return {
             "value": [
                 {
                     "limit": limit,
                     "unit": "Count",
-                    "currentValue": 0,
+                    "currentValue": used[name],
                     "name": {"value": name, "localizedValue": shown},
                 }
                 for name, (shown, limit) in limits.items()

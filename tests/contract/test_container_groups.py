@@ -296,6 +296,16 @@ def test_what_a_group_was_made_with_stays(desk: Desk, change: dict[str, Any]) ->
     assert desk.show("fixed").provisioning_state == "Succeeded"
 
 
+def test_a_stopped_group_is_deployed_anew_with_other_resources(desk: Desk) -> None:
+    desk.put("revived")
+    desk.groups.stop(desk.group, "revived")
+    made = desk.put("revived", cpu=2.0, container="other")
+    assert (made.instance_view.state, made.containers[0].resources.requests.cpu) == ("Running", 2.0)
+    assert answer(made)["pid"]
+    with pytest.raises(ResourceNotFoundError):
+        desk.client.containers.list_logs(desk.group, "revived", "api")
+
+
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-first", "last-", "two--dashes", "x" * 64])
 def test_a_name_is_one_that_azure_allows(desk: Desk, name: str) -> None:
     with pytest.raises(HttpResponseError) as caught:

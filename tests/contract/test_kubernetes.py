@@ -197,6 +197,7 @@ def test_vcpus_run_out(desk: Desk) -> None:
         desk.cluster("big", count=26)
     assert code_of(caught.value) == "ErrCode_InsufficientVCPUQuota"
     desk.cluster("first", count=15).result(20)
+    assert usages(desk) == {"cores": (60, 100), "standardBSFamily": (60, 100), "standardDSv2Family": (0, 100)}
     with pytest.raises(HttpResponseError, match="requested 44, remaining 40"):
         desk.cluster("second", count=11)
     with pytest.raises(HttpResponseError, match="requested 44, remaining 40 for all families together"):
@@ -204,6 +205,15 @@ def test_vcpus_run_out(desk: Desk) -> None:
     desk.cluster("elsewhere", count=11, location="northeurope").result(20)
     desk.delete(desk.id_of("first"))
     desk.cluster("second", count=11).result(20)
+
+
+def usages(desk: Desk) -> dict[str, tuple[int, int]]:
+    """Used and allowed vCPUs, as who asks before making anything sees them."""
+    token = desk.azure.credential.get_token(f"{desk.azure.live.origin}/.default").token
+    path = f"{desk.azure.root}/providers/Microsoft.Compute/locations/westeurope/usages?api-version=2024-07-01"
+    listed = raw(desk.azure.live, "GET", path, Authorization=f"Bearer {token}").json()["value"]
+    found = {one["name"]["value"]: (one["currentValue"], one["limit"]) for one in listed}
+    return {name: found[name] for name in ("cores", "standardBSFamily", "standardDSv2Family")}
 
 
 def test_what_a_cluster_was_made_with_stays_and_one_operation_runs_at_a_time(desk: Desk) -> None:
@@ -322,6 +332,19 @@ def test_what_cannot_be_attached_is_said(desk: Desk, ml: Any) -> None:
     desk.cluster("two").result(20)
     desk.extension("two").result(20)
     assert "already, attached to" in attach("two")
+
+
+def test_a_compute_whose_cluster_is_deleted_says_so_and_works_again_with_a_new_one(desk: Desk, ml: Any) -> None:
+    desk.cluster("myaks").result(20)
+    desk.extension("myaks").result(20)
+    ml.compute.begin_create_or_update(compute(desk.id_of("myaks"))).result(20)
+    desk.delete(desk.id_of("myaks"))
+    lost = ml.compute.get("myaks")
+    assert (lost.provisioning_state, lost.provisioning_errors) == ("Failed", "ClusterNotFound")
+    desk.cluster("myaks").result(20)
+    desk.extension("myaks").result(20)
+    again = ml.compute.begin_create_or_update(compute(desk.id_of("myaks"))).result(20)
+    assert (again.provisioning_state, again.provisioning_errors) == ("Succeeded", None)
 
 
 def test_a_resource_group_takes_the_cluster_and_its_machines_with_it(desk: Desk) -> None:
