@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox.api import Call, Endpoint, Service
 from mlops_tui.sandbox.dialects import OPEN
-from mlops_tui.sandbox.storage import PathError, Tree, write_whole
+from mlops_tui.sandbox.storage import PathError, Tree, remove, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACCOUNT = "acrbuilds"
 VERSION = "2023-11-03"
 UPLOAD_LIMIT = 256 * 1024**2  # bytes
+SOURCE_KEPT = 24 * 3600  # seconds
 READ, WRITE = "r", "cw"
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
@@ -46,6 +47,13 @@ class RegistryBlobs(Service):
     def place(self, registry: str, blob: str) -> Path:
         """Where it is on disk. Raises PathError."""
         return Tree(self.sandbox.folder / "registries" / registry.lower()).place(f"/{blob}")
+
+    def forget_old_sources(self) -> None:
+        """A build is ordered soon after its source was uploaded, or never."""
+        oldest = time.time() - SOURCE_KEPT
+        for place in (self.sandbox.folder / "registries").glob("*/source/*/*.tar.gz"):
+            if place.stat().st_mtime < oldest:
+                remove(place)
 
     def signed_url(self, registry: str, blob: str, permission: str, seconds: int) -> str:
         expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))

@@ -71,6 +71,7 @@ class RegistryBuilds(ResourceType):
             log.say(f"\r\nRun ID: {run['run_id']} failed. Error: {STOPPED}")
             self._end(run, ended)
         Images(self.sandbox).sweep()
+        self.sandbox.find(RegistryBlobs).forget_old_sources()
 
     def stop(self) -> None:
         with self._lock:

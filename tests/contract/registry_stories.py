@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import uuid
 from dataclasses import dataclass
@@ -142,6 +143,55 @@ class Builds:
 
         context = ssl.create_default_context(cafile=str(self.azure.live.ca))
         return closed_later(httpx.Client(verify=context, trust_env=False, timeout=20, **options))
+
+
+@dataclass
+class Visitor:
+    """Somebody at a registry's data plane, who signs in as the challenge tells."""
+
+    builds: Builds
+    azure: Azure | None = None  # whose Entra token is exchanged
+    basic: tuple[str, str] = ("", "")
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        return self.builds.http()
+
+    @property
+    def root(self) -> str:
+        return f"https://{self.builds.login_server}"
+
+    def challenge(self, url: str) -> dict[str, str]:
+        answer = self.client.get(url)
+        assert answer.status_code == 401, answer.text
+        scheme, _, rest = answer.headers["WWW-Authenticate"].partition(" ")
+        assert scheme == "Bearer"
+        return dict(re.findall(r'(\w+)="([^"]*)"', rest))
+
+    def token(self, scope: str, told: dict[str, str]) -> httpx.Response:
+        if self.azure is None:
+            asked = {"service": told["service"], "scope": scope}
+            return self.client.get(told["realm"], params=asked, auth=self.basic)
+        entra = self.azure.credential.get_token("https://containerregistry.azure.net/.default").token
+        form = {"grant_type": "access_token", "service": told["service"], "access_token": entra}
+        exchanged = self.client.post(told["realm"].replace("/oauth2/token", "/oauth2/exchange"), data=form)
+        if exchanged.status_code != 200:
+            return exchanged
+        form = {"grant_type": "refresh_token", "service": told["service"], "scope": scope}
+        form["refresh_token"] = exchanged.json()["refresh_token"]
+        return self.client.post(told["realm"], data=form)
+
+    def call(self, method: str, path: str, root: str = "") -> httpx.Response:
+        """With a token for just what the challenge of this very call says."""
+        url = f"{root or self.root}{path}"
+        answer = self.client.request(method, url)
+        if answer.status_code != 401:
+            return answer
+        told = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers["WWW-Authenticate"]))
+        granted = self.token(told.get("scope", ""), told)
+        if granted.status_code != 200:
+            return granted
+        return self.client.request(method, url, headers={"Authorization": f"Bearer {granted.json()['access_token']}"})
 
 
 def own_registry(live: LiveSandbox, **properties: Any) -> Builds:

@@ -7,8 +7,6 @@ import io
 import re
 import tarfile
 from base64 import b64encode
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +25,7 @@ from tests.contract.registry_stories import (
     SOURCE,
     VERSION,
     Builds,
+    Visitor,
     create,
     images_in,
     new_name,
@@ -55,55 +54,6 @@ def post(builds: Builds, action: str, body: Any = None, azure: Azure | None = No
     token = (azure or builds.azure).credential.get_token(f"{builds.azure.live.origin}/.default").token
     url = f"{builds.azure.live.origin}{builds.registry.id}/{action}?api-version={VERSION}"
     return builds.http().post(url, json=body or {}, headers={"Authorization": f"Bearer {token}"})
-
-
-@dataclass
-class Visitor:
-    """Somebody at a registry's data plane, who signs in as the challenge tells."""
-
-    builds: Builds
-    azure: Azure | None = None  # whose Entra token is exchanged
-    basic: tuple[str, str] = ("", "")
-
-    @cached_property
-    def client(self) -> httpx.Client:
-        return self.builds.http()
-
-    @property
-    def root(self) -> str:
-        return f"https://{self.builds.login_server}"
-
-    def challenge(self, url: str) -> dict[str, str]:
-        answer = self.client.get(url)
-        assert answer.status_code == 401, answer.text
-        scheme, _, rest = answer.headers["WWW-Authenticate"].partition(" ")
-        assert scheme == "Bearer"
-        return dict(re.findall(r'(\w+)="([^"]*)"', rest))
-
-    def token(self, scope: str, told: dict[str, str]) -> httpx.Response:
-        if self.azure is None:
-            asked = {"service": told["service"], "scope": scope}
-            return self.client.get(told["realm"], params=asked, auth=self.basic)
-        entra = self.azure.credential.get_token("https://containerregistry.azure.net/.default").token
-        form = {"grant_type": "access_token", "service": told["service"], "access_token": entra}
-        exchanged = self.client.post(told["realm"].replace("/oauth2/token", "/oauth2/exchange"), data=form)
-        if exchanged.status_code != 200:
-            return exchanged
-        form = {"grant_type": "refresh_token", "service": told["service"], "scope": scope}
-        form["refresh_token"] = exchanged.json()["refresh_token"]
-        return self.client.post(told["realm"], data=form)
-
-    def call(self, method: str, path: str, root: str = "") -> httpx.Response:
-        """With a token for just what the challenge of this very call says."""
-        url = f"{root or self.root}{path}"
-        answer = self.client.request(method, url)
-        if answer.status_code != 401:
-            return answer
-        told = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers["WWW-Authenticate"]))
-        granted = self.token(told.get("scope", ""), told)
-        if granted.status_code != 200:
-            return granted
-        return self.client.request(method, url, headers={"Authorization": f"Bearer {granted.json()['access_token']}"})
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:

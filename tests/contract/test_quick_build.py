@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from tests.contract.registry_stories import (
     Builds,
     images_in,
     own_registry,
+    packed,
     registry_owner,
 )
 
@@ -200,6 +203,10 @@ def test_a_build_that_the_end_of_the_sandbox_interrupts_has_failed(tmp_path: Pat
         if "first" in builds.log(run_id):
             break
     queued = [builds.schedule(slow, "wine:2"), builds.schedule(slow, "wine:3")]
+    folder = tmp_path / "registries" / builds.registry.name
+    old, fresh = (folder / builds.upload(packed(SOURCE)) for _ in range(2))
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
     while OPEN:
         OPEN.pop().close()
     next(first, None)
@@ -212,8 +219,8 @@ def test_a_build_that_the_end_of_the_sandbox_interrupts_has_failed(tmp_path: Pat
         assert run.status == "Failed"
         assert "the sandbox was stopped while the build ran" in str(run.run_error_message)
         assert f"Run ID: {each} failed" in builds.log(each)
-    folder = tmp_path / "registries" / builds.registry.name
     assert {place.name for place in folder.iterdir()} == {"source", "logs"}
+    assert (old.exists(), fresh.exists()) == (False, True)
     assert builds.build(SOURCE, "wine:4").status == "Succeeded"
     while OPEN:
         OPEN.pop().close()
