@@ -15,6 +15,7 @@ from mlops_tui.sandbox.dialects import ARM
 from mlops_tui.sandbox.generations import Generation, Generations, Plan, Problem, Running
 from mlops_tui.sandbox.images import Image, Images
 from mlops_tui.sandbox.long_running import NotYet
+from mlops_tui.sandbox.model_images import ModelImages
 from mlops_tui.sandbox.scoring_door import ScoringDoor
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ class DeploymentRuns:
             self._sandbox.find(ScoringDoor).retire(generation.containers)
 
     def _image(self, plan: Plan) -> Image | None:
-        return Images(self._sandbox).find(plan.image) if plan.image else None
+        if plan.image:
+            return Images(self._sandbox).find(plan.image)
+        return ModelImages(self._sandbox).image(plan.model)
 
     def _problem(self, fresh: Generation) -> Problem | None:
         """Why it will not come up; None when it is ready. Raises NotYet."""
@@ -151,8 +154,8 @@ def _image_problem(plan: Plan) -> Problem:
     code = "ImagePullLoopBackOff" if plan.on_kubernetes else "BadArgument"
     if not plan.image:
         message = (
-            f"The model '{plan.model}' has no environment: the sandbox serves images alone. Build one with the model "
-            "in it, and name it in the deployment's environment."
+            f"The model '{plan.model}' cannot be served without an environment: it must be an MLflow model whose files "
+            "are in the workspace's default datastore. Give the deployment an environment with an image."
         )
         return Problem("ImageBuildFailure", message)
     message = (

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.constants._common import LROConfigurations
 from azure.ai.ml.entities import (
     KubernetesOnlineDeployment,
     KubernetesOnlineEndpoint,
@@ -32,7 +31,6 @@ def client() -> MLClient:
     origin, kept = GIVEN["origin"], GIVEN["credentials"]
     places = ("azure_portal", "resource_manager", "active_directory", "aml_resource_id", "registry_discovery_endpoint")
     cloud = dict.fromkeys(places, origin) | {"storage_endpoint": f"sandbox@{origin.removeprefix('https://')}"}
-    LROConfigurations.SLEEP_TIME = LROConfigurations.POLL_INTERVAL = 0.1
     credential = ClientSecretCredential(
         kept["tenant_id"], kept["client_id"], kept["client_secret"], authority=origin, disable_instance_discovery=True
     )

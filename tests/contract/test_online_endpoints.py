@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import generate_container_sas
 
 from mlops_tui.sandbox import process
 from tests.conftest import LiveSandbox
@@ -297,3 +300,51 @@ def test_a_killed_sandbox_comes_back_with_endpoints_keys_traffic_and_processes(f
     assert desk.key(name) == key
     desk.wait(f"onlineEndpoints/{name}/deployments/blue")
     assert desk.score(url, key, deployment="blue").json()["name"] == "three"
+
+
+def test_an_mlflow_model_needs_no_image(desk: Desk, tmp_path: Path) -> None:
+    import mlflow.sklearn
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import ElasticNet
+
+    rows = pd.DataFrame({"acid": [1.0, 2.0, 4.0], "sugar": [0.5, 0.1, 0.3]})
+    model = ElasticNet(alpha=0.01).fit(rows, [3.0, 4.5, 8.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        signature = infer_signature(rows, model.predict(rows))
+        mlflow.sklearn.save_model(model, tmp_path / "model", signature=signature, pip_requirements=["mlflow"])
+    upload(desk, tmp_path / "model", "uploads/wine")
+    path = "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/workspaceblobstore/paths/uploads/wine"
+    desk.ask("PUT", "models/plain/versions/1", {"properties": {"modelUri": path, "modelType": "mlflow_model"}})
+    name = named()
+    url = desk.endpoint(name)["properties"]["scoringUri"]
+    desk.deploy(name, "blue", "one", environmentId=None, model="azureml:plain:1")
+    key = desk.key(name)
+    expected = model.predict(rows).tolist()
+    asked = {"columns": list(rows), "data": rows.to_numpy().tolist()}
+    assert desk.score(url, key, "blue", input_data=asked).json() == expected
+    assert desk.score(url, key, "blue", dataframe_split=asked).json() == {"predictions": expected}
+    refused = desk.score(url, key, "blue", input_data={"columns": ["acid"], "data": [[1.0]]})
+    assert (refused.status_code, refused.headers["ms-azureml-model-error-statuscode"]) == (424, "400")
+    assert "sugar" in refused.json()["error"]["message"]
+    desk.ask("PUT", "models/lost/versions/1", {"properties": {"modelUri": f"{path}-lost", "modelType": "mlflow_model"}})
+    desk.begin(name, "green", "one", environmentId=None, model="azureml:lost:1")
+    desk.wait(f"onlineEndpoints/{name}/deployments/green", "Failed")
+    assert "cannot be served without an environment" in desk.logs(name, "green")
+
+
+def upload(desk: Desk, folder: Path, place: str) -> None:
+    """As azure-ai-ml does, into the default datastore's container, with a signature by the workspace's key."""
+    store = desk.ask("GET", "datastores/workspaceblobstore").json()["properties"]
+    account, container = store["accountName"], store["containerName"]
+    key = desk.ask("POST", "datastores/workspaceblobstore/listSecrets").json()["key"]
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    signature = generate_container_sas(account, container, account_key=key, permission="cw", expiry=soon)
+    host = desk.live.origin.removeprefix("https://")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            place_of_it = f"{container}/{place}/{file.relative_to(folder)}?{signature}"
+            url = f"https://{account}.blob.core.sandbox@{host}/{place_of_it}"
+            answer = desk.http.put(url, content=file.read_bytes(), headers={"x-ms-blob-type": "BlockBlob"})
+            assert answer.status_code == 201, answer.text
