@@ -101,7 +101,7 @@ def predict(
     """What a stage answers to rows: objects, or the text of a file (JSON, JSON lines, CSV)."""
     from mlops_tui.delivery import kept_rows, trying
 
-    given = kept_rows.given(rows) if isinstance(rows, str) else rows
+    given = kept_rows.given(rows) if isinstance(rows, str) else kept_rows.checked(rows)
     look(session, emit, "databricks-workspace")
     emit(trying.predict(session, stage, given, deployment))
     return ""

@@ -54,12 +54,17 @@ def compare(evidence: Evidence, project: Project) -> tuple[Comparison, ...]:
     return tuple(
         Comparison(
             metric,
-            evidence.trained.get(metric),
-            evidence.measured(metric, evidence.served),
-            evidence.measured(metric, evidence.champion),
+            _told(evidence.trained.get(metric)),
+            _told(evidence.measured(metric, evidence.served)),
+            _told(evidence.measured(metric, evidence.champion)),
         )
         for metric in project.training.metrics
     )
+
+
+def _told(figure: float | None) -> float | None:
+    """As an event carries it: JSON has no word for what is no number."""
+    return figure if figure is not None and math.isfinite(figure) else None
 
 
 def _image(evidence: Evidence) -> Check:

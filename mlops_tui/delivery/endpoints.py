@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import names
-from mlops_tui.errors import UsageError
+from mlops_tui.errors import DeliveryFailedError, UsageError
 from mlops_tui.events import Deployment, Endpoint, Health, Stage
+from mlops_tui.setup.waiting import stop_if_cancelled
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.container_groups import ContainerGroup, ContainerState
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 STAGES: tuple[Stage, ...] = ("staging", "production")
 UNDER_WAY = ("creating", "updating", "pending", "accepted", "repairing", "provisioning", "scaling", "deploying")
+LOOK_SECONDS = 3.0  # between looks at what is starting, where the cloud names no time
+HEALTHY_SECONDS = 300.0  # that it may take until it answers
 START_SECONDS = 120.0  # that a container may take from its start until its model is loaded
 # Tags: of a container group, and of a deployment behind an online endpoint
 BUILD, IMAGE, MODEL, VERSION = "build_number", "model_image_id", "model", "version"
@@ -38,20 +41,28 @@ def read_stage(session: Session, stage: Stage) -> Endpoint:
     return _online_endpoint(session, stage)
 
 
-def require(session: Session, stage: Stage) -> Endpoint:
-    """One that answers. Raises UsageError where nothing does."""
-    found = read_stage(session, stage)
-    if found.health == "absent":
-        raise UsageError(
-            f"Nothing is deployed to {stage} yet.",
-            hint=f"Deploy an image: mlops-tui deploy {stage}; `mlops-tui endpoints` shows what there is.",
-        )
-    if found.health != "healthy" or not found.url:
-        raise UsageError(
-            f"{stage.capitalize()} does not answer: {found.detail or found.state}.",
-            hint=f"Its log may say why: mlops-tui logs {stage}",
-        )
-    return found
+def require(session: Session, stage: Stage, patience: float = 0.0) -> Endpoint:
+    """One that answers, waited for where it is starting.
+
+    Raises UsageError where nothing is deployed, DeliveryFailedError where what is does not answer.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        found = read_stage(session, stage)
+        if found.health == "absent":
+            raise UsageError(
+                f"Nothing is deployed to {stage} yet.",
+                hint=f"Deploy an image: mlops-tui deploy {stage}; `mlops-tui endpoints` shows what there is.",
+            )
+        if found.health == "healthy" and found.url:
+            return found
+        if found.health != "starting" or time.monotonic() > deadline:
+            raise DeliveryFailedError(
+                f"{stage.capitalize()} does not answer: {(found.detail or found.state).rstrip('.')}.",
+                hint=f"Its log may say why: mlops-tui logs {stage}",
+            )
+        session.cancelled.wait(session.cloud.poll_seconds or LOOK_SECONDS)
+        stop_if_cancelled(session, found.name)
 
 
 def _container_group(session: Session, stage: Stage) -> Endpoint:

@@ -93,33 +93,38 @@ def given(text: str) -> list[Row]:
     if not stripped:
         raise UsageError("There are no rows.", hint=FORMS)
     try:
-        rows = _objects(stripped) if stripped[0] in "[{" else _lines_of_csv(stripped)
+        return checked(_objects(stripped) if stripped[0] in "[{" else _lines_of_csv(stripped))
     except ValueError as error:
         raise UsageError(f"These rows cannot be read: {error}", hint=FORMS) from error
-    if not rows:
-        raise UsageError("There are no rows.", hint=FORMS)
-    if len(rows) > MOST_ROWS:
-        raise UsageError(f"There are {len(rows):,} rows; {MOST_ROWS:,} at a time is the most.")
-    return rows
 
 
 FORMS = 'Give a JSON list of objects ([{"alcohol": 9.4, …}]), one such object a line, or CSV with the columns\' names.'
 
 
-def _objects(text: str) -> list[Row]:
+def _objects(text: str) -> list[Any]:
     try:
         found = json.loads(text)
     except ValueError:
         if text[0] == "[":
             raise
         found = [_object(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    found = [found] if isinstance(found, dict) else found
-    for number, one in enumerate(found, 1):
-        if not isinstance(one, dict):
-            raise ValueError(f"row {number} is no object")
+    return [found] if isinstance(found, dict) else found
+
+
+def checked(rows: Sequence[Any]) -> list[Row]:
+    """Rows as JSON gives them: objects of numbers and text. Raises UsageError."""
+    if not rows:
+        raise UsageError("There are no rows.", hint=FORMS)
+    if len(rows) > MOST_ROWS:
+        raise UsageError(f"There are {len(rows):,} rows; {MOST_ROWS:,} at a time is the most.")
+    for number, one in enumerate(rows, 1):
+        if not isinstance(one, Mapping):
+            raise UsageError(f"These rows cannot be read: row {number} is no object.", hint=FORMS)
         if odd := next((name for name, value in one.items() if isinstance(value, bool | list | dict)), None):
-            raise ValueError(f"row {number}: {odd} is neither a number nor text")
-    return [dict(one) for one in found]
+            raise UsageError(
+                f"These rows cannot be read: row {number}: {odd} is neither a number nor text.", hint=FORMS
+            )
+    return [dict(one) for one in rows]
 
 
 def _object(number: int, line: str) -> Any:

@@ -38,12 +38,12 @@ class Telling:
 
 
 @contextmanager
-def under_way(session: Session, emit: Emit, lane: Lane, build: str = "") -> Iterator[Telling]:
+def under_way(session: Session, emit: Emit, lane: Lane, build: str = "", title: str = "") -> Iterator[Telling]:
     """Running, then done; failed where what is done inside raises one of our errors; a warning where somebody stops it.
 
     What was begun goes on in the cloud then.
     """
-    telling = Telling(lane, names.lane_title(session.project, lane), build, emit)
+    telling = Telling(lane, title or names.lane_title(session.project, lane), build, emit)
     telling.state("running")
     try:
         yield telling

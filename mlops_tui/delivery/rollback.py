@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import endpoints, kept_rows, keys, lanes, measures, names, versions
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
 
 SMOKE_ROWS = 10
-HEALTHY_SECONDS = 300.0  # that a container may take until it answers
-LOOK_SECONDS = 3.0  # between looks, where the cloud names no time
 SCORING_KEY = "SCORING_KEY"  # the containers' variable
 
 
@@ -109,7 +106,7 @@ def _put_previous_image(session: Session, report: Report, endpoint: Endpoint) ->
         raise NotFoundError(f"There is no container group {endpoint.name} any more.")
     report.log(f"{endpoint.name} restarts with {names.short_image(image)} (build {endpoint.previous})")
     finish(session, report, putting, f"the container group {endpoint.name}")
-    now = _until_healthy(session, endpoint.stage)
+    now = endpoints.require(session, endpoint.stage, endpoints.HEALTHY_SECONDS)
     _smoke(session, report, now, now.deployments[0], alone=False)
 
 
@@ -124,21 +121,6 @@ def _swapped(session: Session, tags: dict[str, str], endpoint: Endpoint, image: 
         endpoints.VERSION: version.version if version else "",
     }
     return {**tags, **mine, endpoints.PREVIOUS_IMAGE: endpoint.image, endpoints.PREVIOUS_BUILD: endpoint.build}
-
-
-def _until_healthy(session: Session, stage: Stage) -> Endpoint:
-    deadline = time.monotonic() + HEALTHY_SECONDS
-    while True:
-        now = endpoints.read_stage(session, stage)
-        if now.health == "healthy":
-            return now
-        if now.health != "starting" or time.monotonic() > deadline:
-            raise DeliveryFailedError(
-                f"{now.name} does not come up again: {now.detail or now.state}.",
-                hint=f"Its log says why: mlops-tui logs {stage}",
-            )
-        session.cancelled.wait(session.cloud.poll_seconds or LOOK_SECONDS)
-        stop_if_cancelled(session, now.name)
 
 
 def _smoke(session: Session, report: Report, endpoint: Endpoint, deployment: Deployment, alone: bool = True) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import endpoints, names
-from mlops_tui.errors import Interrupted, NotFoundError, ThrottledError, UnreachableError, UsageError
+from mlops_tui.errors import ConflictError, Interrupted, NotFoundError, ThrottledError, UnreachableError, UsageError
 from mlops_tui.events import Level, LogLine, Stage
 from mlops_tui.steps import Emit
 
@@ -77,7 +77,9 @@ class Follower:
         )
 
     def _tell(self, look: Look) -> None:
-        before, self._last = self._last, look
+        before = self._last
+        # A log that cannot be read for the moment is none that begins anew.
+        self._last = look if look.lines or look.source != before.source else replace(look, lines=before.lines)
         if look.source != before.source:
             self._say(f"from here on: {look.source}")
             before = Look(look.source, ())
@@ -123,12 +125,17 @@ def newer(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
 
 def _look(session: Session, stage: Stage) -> Look | None:
     """None where nothing is deployed."""
+    if names.target(session.project, stage) == names.ACI:
+        return _of_container_group(session, stage)
+    return _of_online_endpoint(session, stage)
+
+
+def _printed(ask: Callable[[], str]) -> str:
+    """Nothing yet where the container is still to be made, or is being replaced."""
     try:
-        if names.target(session.project, stage) == names.ACI:
-            return _of_container_group(session, stage)
-        return _of_online_endpoint(session, stage)
-    except NotFoundError:
-        return None
+        return ask()
+    except (NotFoundError, ConflictError):
+        return ""
 
 
 def _of_container_group(session: Session, stage: Stage) -> Look | None:
@@ -139,7 +146,7 @@ def _of_container_group(session: Session, stage: Stage) -> Look | None:
     if not group.containers:
         return Look(group.name, ())
     container = group.containers[0]
-    printed = groups.logs(group_id, container.name, TAIL)
+    printed = _printed(lambda: groups.logs(group_id, container.name, TAIL))
     code = "" if container.exit_code is None else f"it ended with exit code {container.exit_code}"
     return _cut(group.name, printed, container.restarts, code)
 
@@ -158,7 +165,7 @@ def _of_online_endpoint(session: Session, stage: Stage) -> Look | None:
         name = (making or [one.name for one in behind] or [""])[0]
     if not name:
         return Look(service, ())
-    return _cut(name, online.logs(workspace, service, name, TAIL))
+    return _cut(name, _printed(lambda: online.logs(workspace, service, name, TAIL)))
 
 
 def _cut(source: str, printed: str, restarts: int = 0, detail: str = "") -> Look:

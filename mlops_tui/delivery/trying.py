@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import endpoints, kept_rows, keys, versions
 from mlops_tui.delivery.kept_rows import Cell
-from mlops_tui.errors import DeliveryFailedError, UsageError
+from mlops_tui.errors import CloudError, DeliveryFailedError, UsageError
 from mlops_tui.events import Deployment, Predicted, RowsRead, Stage
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def predict(session: Session, stage: Stage, rows: Sequence[Mapping[str, Cell]], 
     key = keys.endpoint_key(session, stage)
     alone = deployment if len(endpoint.deployments) > 1 else ""
     scored = session.clients.scoring.score(endpoint.url, key, wanted, alone)
+    if odd := [number for number, one in enumerate(scored.predictions, 1) if not math.isfinite(one)]:
+        raise CloudError(f"{stage.capitalize()} answers row {odd[0]} with no number.", hint="See what the row lacks.")
     by = scored.deployment or (asked.name if asked else "")
     build = next((one.build for one in endpoint.deployments if one.name == by), endpoint.build)
     return Predicted(

@@ -41,8 +41,8 @@ def validate(session: Session, emit: Emit, stage: Stage = "staging", build: str 
 
     Raises ValidationFailedError with what is not good enough; before that, the verdict has been told and kept.
     """
-    with lanes.under_way(session, emit, "validation", build) as lane:
-        endpoint = endpoints.require(session, stage)
+    with lanes.under_way(session, emit, "validation", build, f"Validation of {stage}") as lane:
+        endpoint = endpoints.require(session, stage, endpoints.HEALTHY_SECONDS)
         version = _version(session, endpoint, build)
         lane.build = version.tags.get(versions.BUILD, "")
         lane.log(f"asking {stage} ({endpoint.url}) about the kept test set of build {lane.build}")

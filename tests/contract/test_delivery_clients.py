@@ -18,6 +18,7 @@ from mlops_tui.delivery import endpoints, keys, names, stage_log, trying
 from mlops_tui.delivery.kept_rows import given
 from mlops_tui.errors import (
     CloudError,
+    DeliveryFailedError,
     ForbiddenError,
     Interrupted,
     NotFoundError,
@@ -117,7 +118,7 @@ def test_a_container_that_ends_again_and_again_is_unhealthy_and_says_why(desk: D
     eventually(lambda: desk.health("staging") == "unhealthy")
     found = endpoints.read_stage(desk.session, "staging")
     assert "exit code 1" in found.detail
-    with pytest.raises(UsageError, match=r"Staging does not answer: .*exit code 1"):
+    with pytest.raises(DeliveryFailedError, match=r"Staging does not answer: .*exit code 1"):
         endpoints.require(desk.session, "staging")
     stage_log.read(desk.session, desk.events.append, "staging", follow=False)
     assert "no model" in desk.lines()

@@ -215,6 +215,8 @@ def test_a_follower_rides_out_a_lost_connection_and_tells_a_restart(monkeypatch:
         Look("aci", ("a", "b")),
         lost,
         Look("aci", ("a", "b", "c")),
+        Look("aci", ()),
+        Look("aci", ("a", "b", "c")),
         Look("aci", ("d",), restarts=1, detail="it ended with exit code 1"),
         Look("other", ("x",)),
     )

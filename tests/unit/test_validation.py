@@ -75,6 +75,7 @@ def test_no_number_where_one_must_be_fails() -> None:
     wrong = failed(judge(evidence(served=(5.5, math.nan, 6.5)), PROJECT))
     assert wrong["answers"] == "1 of 3 predictions are no finite numbers"
     assert {"predictions", "equals training", "gate"} <= set(wrong)
+    assert {one.served for one in compare(evidence(served=(5.5, math.nan, 6.5)), PROJECT)} == {None}
 
 
 def test_another_image_behind_the_same_name_is_noticed() -> None:
