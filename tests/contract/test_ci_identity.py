@@ -15,6 +15,7 @@ from databricks.sdk.service.workspace import AclPermission
 
 from mlops_tui.clouds.cloud import Cloud, local_cloud
 from mlops_tui.clouds.databricks import Databricks
+from mlops_tui.delivery.parameters import TITLES, kinds
 from mlops_tui.engine import Engine, Outcome, Plan
 from mlops_tui.errors import ForbiddenError
 from mlops_tui.events import Change
@@ -193,10 +194,11 @@ def test_a_member_with_the_permissions_it_needs_finds_everything(team: Team, mem
     def permit(there: Databricks) -> None:
         there.client.secrets.put_acl("azureml", who, AclPermission.READ)
         [cluster] = there.clusters.named(NAME)
-        [job] = there.jobs.named(f"{team.project.job_prefix} (Train)")
+        names = ("Train", *(TITLES[kind] for kind in kinds(team.project)))
+        jobs = [job for name in names for job in there.jobs.named(f"{team.project.job_prefix} ({name})")]
         for kind, number, level in (
             ("clusters", cluster.id, PermissionLevel.CAN_RESTART),
-            ("jobs", str(job.id), PermissionLevel.CAN_MANAGE_RUN),
+            *(("jobs", str(job.id), PermissionLevel.CAN_MANAGE_RUN) for job in jobs),
         ):
             entry = AccessControlRequest(service_principal_name=who, permission_level=level)
             there.client.permissions.update(kind, number, access_control_list=[entry])
@@ -207,7 +209,7 @@ def test_a_member_with_the_permissions_it_needs_finds_everything(team: Team, mem
     assert team.writes() == before
 
 
-def test_ci_trains_on_what_a_person_has_set_up(tmp_path: Path) -> None:
+def test_ci_trains_and_stages_on_what_a_person_has_set_up(tmp_path: Path) -> None:
     """The command line on both sides: an owner at a desk, then a build."""
     with closing(Home(tmp_path)) as home:
         done = home.run("setup", timeout=100)
@@ -224,7 +226,9 @@ def test_ci_trains_on_what_a_person_has_set_up(tmp_path: Path) -> None:
         }
         run = ("--run", "alpha=0.5,l1_ratio=0.5", "--build-number", "41")
         built = home.run("up", "--non-interactive", "--output", "json", *run, timeout=100, **identity)
-        assert built.code == 0, built.out[-3000:] + built.err
+        assert built.code == 4, built.out[-3000:] + built.err
         assert built.of_type("plan_ready")[0]["pending"] == 0
         assert built.of_type("runs_compared")[0]["passed"]
         assert any(made["client_id"] in json.dumps(event) for event in built.of_type("planned")), "it was the build"
+        [asked] = built.of_type("approval_asked")
+        assert asked["command"] == "mlops-tui deploy production --build 41 --approve", "which a person may type"

@@ -17,8 +17,8 @@ PUBLISHED = {
 }
 
 
-def test_up_sets_up_trains_and_names_the_best_run(home: Home) -> None:
-    done = home.run("up", "--output", "json", timeout=110)
+def test_all_is_set_up_and_trained_and_the_best_run_is_named(home: Home) -> None:
+    done = home.set_up_and_train("--output", "json")
     assert done.code == 0, done.out[-3000:] + done.err
     kinds = [event["type"] for event in done.events]
     assert kinds.index("plan_ready") < kinds.index("identified") < kinds.index("runs_compared")
@@ -38,7 +38,7 @@ def test_up_sets_up_trains_and_names_the_best_run(home: Home) -> None:
         assert any("1,599 rows" in line for line in lines)
         assert any("Metrics" in line for line in lines)
 
-    again = home.run("up", "--output", "json", timeout=110)
+    again = home.set_up_and_train("--output", "json")
     assert again.code == 0, again.err
     figures = [result["metrics"] for result in compared["results"]]
     assert [result["metrics"] for result in again.of_type("runs_compared")[0]["results"]] == figures
@@ -53,7 +53,7 @@ def test_the_published_figures_are_reproduced(settled: Home) -> None:
 
 
 def test_the_text_output_shows_steps_logs_and_the_table(settled: Home) -> None:
-    done = settled.run("up", timeout=110)
+    done = settled.set_up_and_train()
     assert done.code == 0
     assert "Plan: 0 changes to make" in done.out
     assert re.search(r"^★ +alpha=0\.1,l1_ratio=0\.1 .* passed", done.out, re.MULTILINE)
@@ -81,7 +81,7 @@ def test_a_plan_changes_nothing(home: Home) -> None:
 
 
 def test_no_secret_is_in_any_output_nor_in_the_data_folder(settled: Home) -> None:
-    done = settled.run("up", "--output", "json", timeout=110)
+    done = settled.set_up_and_train("--output", "json")
     owner = json.loads((settled.sandbox / "credentials.json").read_text())["client_secret"]
     assert owner not in done.out + done.err
     assert not re.search(r"dapi[0-9a-f]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+", done.out + done.err)

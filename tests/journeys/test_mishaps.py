@@ -26,6 +26,7 @@ STEPS = (
     "notebooks",
     "cluster",
     "train-job",
+    "delivery-jobs",
 )
 
 SLOW = """# Databricks notebook source
@@ -109,7 +110,7 @@ def test_killed_in_each_step_the_same_command_completes_with_one_of_everything(h
     done = home.run("setup")
     assert done.code == 0, done.out + done.err
     assert counts(home) == {"applications": 1, "principals": 1, "assignments": 1, "passwords": 1}
-    assert databricks(home) == {"scopes": 1, "keys": 6, "clusters": 1, "jobs": 1}
+    assert databricks(home) == {"scopes": 1, "keys": 6, "clusters": 1, "jobs": 4}
     assert "Nothing to do." in home.run("setup").out
 
 
@@ -119,10 +120,10 @@ def test_killed_in_mid_training_the_same_command_completes(home: Home) -> None:
     (number,) = [event["id"] for event in seen if event["type"] == "identified" and event["what"] == "job run"]
     assert home.run("cancel", number).code == 0
     (home.folder / "mlops.toml").unlink()
-    done = home.run("up", "--output", "json", timeout=110)
+    done = home.set_up_and_train("--output", "json")
     assert done.code == 0, done.out[-2000:] + done.err
     assert len(done.of_type("runs_compared")[0]["results"]) == 3
-    assert databricks(home)["jobs"] == 1
+    assert databricks(home)["jobs"] == 4
 
 
 def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(home: Home) -> None:
@@ -163,7 +164,7 @@ def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(hom
     lines = [event["text"] for event in after.of_type("log_line") if event["text"].startswith("line ")]
     assert "line 3" in lines
     (home.folder / "mlops.toml").unlink()
-    done = home.run("up", timeout=110)
+    done = home.set_up_and_train()
     assert done.code == 0, done.out[-2000:] + done.err
 
 

@@ -151,7 +151,7 @@ def test_a_cloud_is_opened_planned_and_applied_in_parts(pipe: Pipe) -> None:
     events, code = pipe.until_end_of("2")
     assert code == 0
     pending = [event["step"] for event in events if event["type"] == "planned" and is_pending(event)]
-    assert pending == ["notebooks", "train-job"]
+    assert pending == ["notebooks", "train-job", "delivery-jobs"]
     pipe.ask("3", "apply", plan="2", steps=["train-job"])
     assert pipe.until_end_of("3")[1] == 2
     for number, step in enumerate(pending, 4):
