@@ -19,7 +19,7 @@ import pytest
 from mlops_tui.clouds.cloud import local_cloud
 from mlops_tui.clouds.ml_models import API_VERSION as ML_VERSION
 from mlops_tui.delivery import endpoints, names
-from mlops_tui.events import Event, LogLine
+from mlops_tui.events import Event, LogLine, Stage
 from mlops_tui.project import Delivery, Project, Training
 from mlops_tui.sandbox.store import Store
 from mlops_tui.session import Session
@@ -202,15 +202,15 @@ class Desk:
         }
         return {"location": "westeurope", "tags": tags, "properties": properties}
 
-    def to_production(self, built: Built, name: str, kubernetes: bool = False) -> None:
+    def to_endpoint(self, built: Built, name: str, kubernetes: bool = False, stage: Stage = "production") -> None:
         """A deployment of that name beside what is there, with all the traffic, as the notebooks make it."""
-        endpoint_id = self.endpoint_id()
+        endpoint_id = self.endpoint_id(stage)
         kind = {"compute": self.cluster()} if kubernetes else {}
         wanted: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "Key"} | kind}
         there = self.resources.get(endpoint_id, ML_VERSION, "the endpoint")
         if there is None:
             there = self.put(endpoint_id, ML_VERSION, wanted)
-        self.deployment(built, name, kubernetes)
+        self.deployment(built, f"{endpoint_id}/deployments/{name}", kubernetes)
         before = self.session.clients.online_endpoints.get(
             names.ml_workspace_id(self.session), endpoint_id.split("/")[-1]
         )
@@ -223,7 +223,7 @@ class Desk:
             endpoint_id, ML_VERSION, wanted | {"tags": tags, "properties": wanted["properties"] | {"traffic": traffic}}
         )
 
-    def deployment(self, built: Built, name: str, kubernetes: bool = False) -> None:
+    def deployment(self, built: Built, deployment_id: str, kubernetes: bool = False) -> None:
         workspace = names.ml_workspace_id(self.session)
         environment = f"{workspace}/environments/b{built.number}/versions/1"
         routes = {kind: {"path": "/ping", "port": 5001} for kind in ("livenessRoute", "readinessRoute")}
@@ -235,10 +235,10 @@ class Desk:
         asked |= {} if kubernetes else {"instanceType": "Standard_DS2_v2"}
         tags = {"build_number": built.number, "model_image_id": built.image, "version": built.version}
         body = {"location": "westeurope", "tags": tags, "sku": {"name": "Default", "capacity": 1}, "properties": asked}
-        self.put(f"{self.endpoint_id()}/deployments/{name}", ML_VERSION, body)
+        self.put(deployment_id, ML_VERSION, body)
 
-    def endpoint_id(self) -> str:
-        service = names.service_name(self.project, "production")
+    def endpoint_id(self, stage: Stage = "production") -> str:
+        service = names.service_name(self.project, stage)
         return f"{names.ml_workspace_id(self.session)}/onlineEndpoints/{service}"
 
     def cluster(self) -> str:
@@ -251,7 +251,7 @@ class Desk:
         store.close()
         return compute_id
 
-    def health(self, stage: Any) -> str:
+    def health(self, stage: Stage) -> str:
         return endpoints.read_stage(self.session, stage).health
 
     def told(self, kind: type[Event]) -> list[Any]:
@@ -312,8 +312,9 @@ def make_desk(place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.
     group = names.container_group_id(made.session)
     if going := made.resources.delete(group, "2023-05-01", "the container group"):
         going.result()
-    if going := made.resources.delete(made.endpoint_id(), ML_VERSION, "the endpoint"):
-        going.result()
+    for stage in endpoints.STAGES:
+        if going := made.resources.delete(made.endpoint_id(stage), ML_VERSION, "the endpoint"):
+            going.result()
     made.session.close()
 
 

@@ -14,7 +14,7 @@ from mlops_tui.errors import DeliveryFailedError, Interrupted, UsageError, Valid
 from mlops_tui.events import EndpointsRead, LaneState, Validated
 from tests.contract.delivery_stories import KEY, Desk, eventually, make_desk, make_place  # noqa: F401 (fixtures)
 
-pytestmark = [pytest.mark.xdist_group("delivery"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.timeout(180)]
 ROW = [{"alcohol": 10.0, "ash": 3.0}]
 MANAGED = pytest.mark.parametrize("desk", [{"production_target": "managed"}], indirect=True, ids=["managed"])
 BOTH = pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def back(desk: Desk, stage: Any = "production") -> str:
 @BOTH
 def test_production_goes_back_and_forward_again(desk: Desk) -> None:
     first, second = desk.build("1"), desk.build("2", slope=0.55)
-    desk.to_production(first, "blue", is_on_kubernetes(desk))
-    desk.to_production(second, "green", is_on_kubernetes(desk))
+    desk.to_endpoint(first, "blue", is_on_kubernetes(desk))
+    desk.to_endpoint(second, "green", is_on_kubernetes(desk))
     assert answer(desk) == (5.5, "2")
     assert answer(desk, deployment="blue") == (5.0, "1")
     before = endpoints.read_stage(desk.session, "production")
@@ -75,7 +75,7 @@ def test_production_goes_back_and_forward_again(desk: Desk) -> None:
 def test_with_nothing_to_go_back_to_it_says_what_is_there(desk: Desk) -> None:
     with pytest.raises(UsageError, match="Nothing is deployed to production"):
         back(desk)
-    desk.to_production(desk.build("1"), "blue")
+    desk.to_endpoint(desk.build("1"), "blue")
     with pytest.raises(
         UsageError, match=r"blue \(build 1\) has the traffic, and there is no other deployment"
     ) as caught:
@@ -87,8 +87,8 @@ def test_with_nothing_to_go_back_to_it_says_what_is_there(desk: Desk) -> None:
 
 @MANAGED
 def test_no_traffic_goes_to_what_answers_otherwise_than_trained(desk: Desk) -> None:
-    desk.to_production(desk.build("1", off=1.0), "blue")
-    desk.to_production(desk.build("2"), "green")
+    desk.to_endpoint(desk.build("1", off=1.0), "blue")
+    desk.to_endpoint(desk.build("2"), "green")
     with pytest.raises(DeliveryFailedError, match=r"blue \(build 1\) cannot take over: it predicts something else"):
         back(desk)
     assert answer(desk) == (5.0, "2")
@@ -96,8 +96,8 @@ def test_no_traffic_goes_to_what_answers_otherwise_than_trained(desk: Desk) -> N
 
 @MANAGED
 def test_who_is_told_to_stop_moves_nothing(desk: Desk) -> None:
-    desk.to_production(desk.build("1"), "blue")
-    desk.to_production(desk.build("2"), "green")
+    desk.to_endpoint(desk.build("1"), "blue")
+    desk.to_endpoint(desk.build("2"), "green")
     desk.session.cancelled.set()
     with pytest.raises(Interrupted):
         back(desk)
@@ -107,7 +107,7 @@ def test_who_is_told_to_stop_moves_nothing(desk: Desk) -> None:
 
 @MANAGED
 def test_a_champion_is_asked_the_same_rows_and_a_worse_challenger_refused(desk: Desk) -> None:
-    desk.to_production(desk.build("1"), "blue")
+    desk.to_endpoint(desk.build("1"), "blue")
     desk.to_staging(desk.build("2", slope=0.53))
     with pytest.raises(ValidationFailedError, match="champion"):
         validate(desk.session, desk.events.append)
@@ -118,7 +118,7 @@ def test_a_champion_is_asked_the_same_rows_and_a_worse_challenger_refused(desk: 
     assert [check.name for check in found.verdict.checks if not check.passed] == ["champion"]
     desk.events.clear()
     desk.to_staging(desk.build("3", slope=0.505))
-    desk.to_production(desk.build("4", slope=0.55), "green")
+    desk.to_endpoint(desk.build("4", slope=0.55), "green")
     validate(desk.session, desk.events.append)
     (found,) = desk.told(Validated)
     assert (found.verdict.passed, found.verdict.champion) == (True, "4")
@@ -127,7 +127,7 @@ def test_a_champion_is_asked_the_same_rows_and_a_worse_challenger_refused(desk: 
 @MANAGED
 def test_production_is_validated_too_but_approves_nothing(desk: Desk) -> None:
     built = desk.build("1")
-    desk.to_production(built, "blue")
+    desk.to_endpoint(built, "blue")
     validate(desk.session, desk.events.append, "production")
     (found,) = desk.told(Validated)
     assert (found.verdict.passed, found.verdict.stage) == (True, "production")
@@ -136,7 +136,7 @@ def test_production_is_validated_too_but_approves_nothing(desk: Desk) -> None:
 
 @MANAGED
 def test_what_a_deployment_prints_is_followed_over_a_move_of_the_traffic(desk: Desk) -> None:
-    desk.to_production(desk.build("1"), "blue")
+    desk.to_endpoint(desk.build("1"), "blue")
     key = keys.endpoint_key(desk.session, "production")
     assert key
     assert key != KEY
@@ -150,7 +150,7 @@ def test_what_a_deployment_prints_is_followed_over_a_move_of_the_traffic(desk: D
     following.start()
     desk.session.clients.scoring.score(url, key, ROW * 3)
     eventually(lambda: "scored 3" in desk.lines())
-    desk.to_production(desk.build("2", slope=0.55), "green")
+    desk.to_endpoint(desk.build("2", slope=0.55), "green")
     desk.session.clients.scoring.score(url, key, ROW * 4)
     eventually(lambda: "scored 4" in desk.lines())
     desk.session.cancelled.set()
@@ -162,7 +162,7 @@ def test_what_a_deployment_prints_is_followed_over_a_move_of_the_traffic(desk: D
 
 @MANAGED
 def test_an_endpoint_without_traffic_is_not_healthy(desk: Desk) -> None:
-    desk.to_production(desk.build("1"), "blue")
+    desk.to_endpoint(desk.build("1"), "blue")
     found = desk.session.clients.online_endpoints.get(
         names.ml_workspace_id(desk.session), desk.endpoint_id().split("/")[-1]
     )
@@ -172,6 +172,22 @@ def test_an_endpoint_without_traffic_is_not_healthy(desk: Desk) -> None:
     assert (now.health, now.detail) == ("unhealthy", "no deployment has the traffic")
     with pytest.raises(UsageError, match="nothing to go back from"):
         back(desk)
+
+
+@pytest.mark.parametrize("desk", [{"staging_target": "managed"}], indirect=True, ids=["managed"])
+def test_staging_behind_a_managed_endpoint_is_validated_and_goes_back_alike(desk: Desk) -> None:
+    desk.to_endpoint(desk.build("1"), "blue", stage="staging")
+    desk.to_endpoint(desk.build("2", slope=0.505), "green", stage="staging")
+    staging, production = endpoints.read(desk.session)
+    assert (staging.name, staging.target) == (f"{desk.project.name}-managed-staging", "managed online endpoint")
+    assert (staging.health, staging.build, staging.previous, production.health) == ("healthy", "2", "1", "absent")
+    validate(desk.session, desk.events.append)
+    assert desk.versions()[0].tags["verdict"] == "passed"
+    assert "verdict" not in desk.versions()[1].tags
+    back(desk, "staging")
+    assert answer(desk, "staging") == (5.0, "1")
+    validate(desk.session, desk.events.append, build="1")
+    assert desk.versions()[1].tags["verdict_build"] == "1"
 
 
 def test_staging_goes_back_and_forward_again_with_its_secrets(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,26 @@ def test_mlflow_s_version_carries_the_verdict_too_where_there_is_one(desk: Desk)
     answer: Any = client.api_client.do("GET", "/api/2.0/mlflow/model-versions/get", query=query)
     kept = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
     assert (kept["verdict"], kept["verdict_build"]) == ("passed", "17")
+
+
+def test_unity_catalog_s_version_carries_it_as_well(desk: Desk) -> None:
+    built = desk.build("17")
+    desk.to_staging(built)
+    model = f"main.default.{desk.project.name}"
+    delivery = replace(desk.project.delivery, registered_model=model)
+    desk.session.project = replace(desk.project, delivery=delivery)
+    desk.mlflow("unity-catalog/registered-models/create", {"name": model})
+    source = f"dbfs:/databricks/mlflow-tracking/0/{built.run_id}/artifacts/model"
+    made = desk.mlflow(
+        "unity-catalog/model-versions/create", {"name": model, "source": source, "run_id": built.run_id}
+    )["model_version"]
+    ask(desk)
+    assert desk.lines("warning") == []
+    client = desk.session.clients.databricks(desk.place.live.origin).client
+    query = {"name": model, "version": made["version"]}
+    answer: Any = client.api_client.do("GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", query=query)
+    kept = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
+    assert kept["verdict"] == "passed"
 
 
 def test_a_container_that_predicts_something_else_fails_by_how_much(desk: Desk) -> None:
