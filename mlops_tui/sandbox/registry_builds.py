@@ -34,7 +34,7 @@ FILTERED = ("RunId", "Status", "RunType", "CreateTime", "FinishTime")
 AT_ONCE = 2  # builds; others are queued
 UPLOAD_SECONDS, LOG_SECONDS = 3600, 3600  # that signed URLs are good for
 SHORTEST, USUAL, LONGEST = 300, 3600, 28800  # seconds that a run may take
-STOPPING = 5.0  # seconds that a build has to end with the sandbox
+STOPPING = 5.0  # seconds that a build has to end with the sandbox or its registry
 
 
 class RegistryBuilds(ResourceType):
@@ -79,9 +79,7 @@ class RegistryBuilds(ResourceType):
         for canceled, _ in going:
             canceled.ended = Ended("Failed", STOPPED)
             canceled.set()
-        deadline = time.monotonic() + STOPPING
-        for _, thread in going:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        _join([thread for _, thread in going])
 
     def upload_url(self, call: Call) -> Body:
         registry = self.found(call)
@@ -205,25 +203,31 @@ class RegistryBuilds(ResourceType):
         if run["status"] not in UNFINISHED:
             message = f"The run '{run['run_id']}' has ended ({run['status']}); it can not be canceled."
             raise self.dialect.error(409, "RunNotCancelable", message)
-        self._cancel(run)
-        return empty(200)
-
-    def _cancel(self, run: Body) -> None:
         with self._lock:
             going = self._going.get((run["registry"], run["run_id"]))
         if going:
             going[0].set()
         if run["status"] == "Queued" and self._end(run, Ended("Canceled")):
             self._log(run).say(f"\r\nRun ID: {run['run_id']} was canceled after 0s")
+        return empty(200)
 
     def removed(self, resource: Body) -> None:
-        """With the registry go its runs; those that go on find nobody to tell their end."""
+        """With the registry go its runs. They end before its files do, and find nobody to tell their end."""
         if resource["type"] != TYPE:
             return
-        for run in self._runs.of_registry(resource["name"]):
-            if run["status"] in UNFINISHED:
-                self._cancel(run)
-        self._runs.forget(resource["name"])
+        name = resource["name"].lower()
+        self._runs.forget(name)
+        with self._lock:
+            going = [each for (registry, _), each in self._going.items() if registry == name]
+        for canceled, _ in going:
+            canceled.set()
+        _join([thread for _, thread in going])
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    deadline = time.monotonic() + STOPPING
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _log_blob(run: Body) -> str:

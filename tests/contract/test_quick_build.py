@@ -26,7 +26,9 @@ from tests.contract.azure_fixtures import (
 )
 from tests.contract.registry_stories import (
     SOURCE,
+    VERSION,
     Builds,
+    create,
     images_in,
     own_registry,
     packed,
@@ -203,15 +205,48 @@ def test_who_may_only_read_cannot_build(builds: Builds) -> None:
         assert len(list(theirs.tasks.runs.list(*builds.place))) == len(list(builds.tasks.runs.list(*builds.place)))
 
 
+SLOW = SOURCE | {"serve.py": "import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(60)\n"}
+
+
+def program_of(builds: Builds, run_id: str) -> int:
+    """The process of a slow build's check, once it runs."""
+    for _ in wait_until(15):
+        if found := re.search(r"pid (\d+)\n", builds.log(run_id)):
+            return int(found[1])
+    raise AssertionError
+
+
+def test_a_queued_run_is_canceled_at_once(builds: Builds) -> None:
+    running = [builds.schedule(SLOW, "slow:1") for _ in range(2)]
+    for run_id in running:
+        program_of(builds, run_id)
+    queued = builds.schedule(SLOW, "slow:2")
+    waiting: Any = builds.tasks.runs.get(*builds.place, queued).properties
+    assert waiting.status == "Queued"
+    for run_id in (queued, *running):
+        builds.tasks.runs.cancel(*builds.place, run_id)
+    assert [builds.ended(run_id).status for run_id in (queued, *running)] == ["Canceled"] * 3
+    assert f"Run ID: {queued} was canceled" in builds.log(queued)
+
+
+def test_with_its_registry_a_build_ends(live: LiveSandbox) -> None:
+    builds = own_registry(live)
+    group, name = builds.place
+    pid = program_of(builds, builds.schedule(SLOW, "slow:1"))
+    builds.azure.resources.resources.begin_delete_by_id(builds.registry.id, api_version=VERSION).result(timeout=20)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not (live.folder / "registries" / name).exists()
+    again = Builds(builds.azure, create(builds.azure, name, group))
+    assert list(again.tasks.runs.list(*again.place)) == []
+
+
 def test_a_build_that_the_end_of_the_sandbox_interrupts_has_failed(tmp_path: Path) -> None:
     first = serve(tmp_path)
     builds = own_registry(next(first))
-    slow = SOURCE | {"serve.py": "import time\nprint('first', flush=True)\ntime.sleep(60)\n"}
-    run_id = builds.schedule(slow, "wine:1")
-    for _ in wait_until(15):
-        if "first" in builds.log(run_id):
-            break
-    queued = [builds.schedule(slow, "wine:2"), builds.schedule(slow, "wine:3")]
+    run_id = builds.schedule(SLOW, "wine:1")
+    program_of(builds, run_id)
+    queued = [builds.schedule(SLOW, "wine:2"), builds.schedule(SLOW, "wine:3")]
     folder = tmp_path / "registries" / builds.registry.name
     old, fresh = (folder / builds.upload(packed(SOURCE)) for _ in range(2))
     yesterday = time.time() - 25 * 3600
