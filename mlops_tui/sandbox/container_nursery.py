@@ -46,6 +46,7 @@ def main() -> None:
     os.close(silence)
     environment = dict(os.environ)
     import_all(sys.argv[1:])
+    control.send(b"ready")
     assignment = Nursery(control).serve()
     if assignment:  # here is the forked process, as far up as a program begins: it ends as any program does
         _become(assignment, environment)

@@ -122,13 +122,14 @@ class Nursery:
     """The sandbox's side of `container_nursery`. Safe to use from any thread."""
 
     modules: ClassVar[tuple[str, ...]] = SERVED_WITH
-    patience: ClassVar[float] = 60.0  # seconds until a nursery that does not answer is not waited for
+    patience: ClassVar[float] = 10.0  # seconds until a nursery that does not answer is not waited for
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._is_ready = False
 
     def warm(self) -> None:
         """Start it, if it is not there; returns at once. (Not where forking a warm process is not safe.)"""
@@ -152,13 +153,23 @@ class Nursery:
             os.close(log)
             self._control = ours
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has imported all, and forks."""
+        with self._lock:
+            if self._control is None or self._process is None or self._process.poll() is not None:
+                return False
+            if not self._is_ready and select.select([self._control], [], [], 0)[0]:
+                self._is_ready = self._control.recv(64) == b"ready"
+            return self._is_ready
+
     def stop(self) -> None:
         """End it, and all that it has forked."""
         with self._lock:
             self._forget()
 
     def _forget(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._is_ready = self._process, None, False
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -167,17 +178,18 @@ class Nursery:
             process.wait(5)
 
     def fork(self, spec: ContainerSpec, environment: dict[str, str]) -> ForkedProcess | None:
-        """Waits for a nursery that is still importing; None where there is none."""
+        """None where there is no nursery, or where it still imports: a Python of its own is as fast then."""
+        if not self.ready:
+            return None
         lifeline = os.pipe()
         output = os.pipe()
         ours, theirs = socket.socketpair()
         wanted = {"command": spec.command, "environment": environment, "folder": str(spec.folder)}
         try:
             with self._lock:
-                control = self._control
-                if control is None or self._process is None or self._process.poll() is not None:
-                    raise ConnectionError("there is no nursery")
-                socket.send_fds(control, [json.dumps(wanted).encode()], [lifeline[0], output[1], theirs.fileno()])
+                if self._control is None:
+                    raise ConnectionError("the nursery was stopped just now")
+                socket.send_fds(self._control, [json.dumps(wanted).encode()], [lifeline[0], output[1], theirs.fileno()])
             theirs.close()
             return ForkedProcess(_pid(ours, self.patience), output[0], lifeline[1], ours)
         except (OSError, ValueError):  # it is gone, or not to be had: there is another way

@@ -55,10 +55,7 @@ class Containers(Service):
 
     def start(self) -> None:
         """Bring back what ran when the sandbox ended."""
-        there = self.store.list(KIND)
-        if sum(kept["wanted"] == "running" for kept in there) > 1:
-            self.warm()
-        for kept in there:
+        for kept in self.store.list(KIND):
             container = Container.from_document(kept["state"])
             spec, problem = self._spec(kept)
             keeper = self._keeper(spec, kept["generation"], container)
@@ -81,7 +78,7 @@ class Containers(Service):
         self._nursery.stop()
 
     def warm(self) -> None:
-        """Prepare for containers to come: the next ones serve a model sooner. Returns at once."""
+        """Prepare for containers to come: once this is done, they serve a model sooner. Returns at once."""
         if not self._stopping:
             self._nursery.warm()
 

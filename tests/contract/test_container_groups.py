@@ -8,7 +8,8 @@ import signal
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -16,7 +17,9 @@ from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from azure.mgmt.containerinstance import models as aci
 from azure.mgmt.resource.resources.models import GenericResource, Sku
 
+from mlops_tui.sandbox import process
 from mlops_tui.sandbox.container_keeper import Keeper
+from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     CONTRIBUTOR,
     READER,
@@ -28,9 +31,6 @@ from tests.contract.azure_fixtures import (
     owner,
 )
 from tests.contract.container_images import SERVE, ask, eventually, pushed
-
-if TYPE_CHECKING:
-    from tests.conftest import LiveSandbox
 
 pytestmark = pytest.mark.xdist_group("containers")
 KEY = "a-secret-scoring-key"
@@ -121,8 +121,13 @@ def _answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def shared(live: LiveSandbox) -> Any:
+def furniture(live: LiveSandbox) -> tuple[str, str, str, ServicePrincipal]:
     """What all stories of the module use and none changes."""
+    return furnish(live)
+
+
+def furnish(live: LiveSandbox) -> tuple[str, str, str, ServicePrincipal]:
+    """A resource group, a registry's name, an image in it, and who may use both."""
     azure = owner(live)
     for namespace in ("Microsoft.ContainerInstance", "Microsoft.ContainerRegistry"):
         azure.resources.providers.register(namespace)
@@ -134,15 +139,16 @@ def shared(live: LiveSandbox) -> Any:
     image = pushed(live.folder, live.origin, registry)
     principal = azure.service_principal("deliverer")
     azure.assign(where, principal.principal["id"], CONTRIBUTOR)
-    return group, registry, image, principal.application, principal.principal, principal.secret
+    return group, registry, image, principal
 
 
 @pytest.fixture
-def desk(live: LiveSandbox, shared: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(
+    live: LiveSandbox, furniture: tuple[str, str, str, ServicePrincipal], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
     monkeypatch.setattr(Keeper, "first_pause", 0.1)
     azure = owner(live)
-    group, registry, image, application, principal, secret = shared
-    made = Desk(azure, group, registry, image, ServicePrincipal(application, principal, secret, azure), client(azure))
+    made = Desk(azure, *furniture, client(azure))
     yield made
     for one in list(made.groups.list()):
         made.groups.begin_delete(one.id.split("/")[4], one.name).result(20)
@@ -395,3 +401,34 @@ def test_tags_are_changed_alone_and_a_resource_group_takes_all_with_it(desk: Des
     answer(tagged)
     desk.azure.resources.resource_groups.begin_delete(group).result(30)
     eventually(lambda: not _answers(port))
+
+
+def test_groups_come_back_with_a_killed_sandbox(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    address = process.start(folder)
+    try:
+        live = LiveSandbox(folder, address.origin, folder / "ca.pem", "")
+        furniture = furnish(live)
+        azure = owner(live)
+        desk = Desk(azure, *furniture, client(azure))
+        running = desk.put("running", label="wine-running")
+        pid = answer(running)["pid"]
+        desk.put("halted")
+        desk.groups.stop(desk.group, "halted")
+        desk.groups.begin_create_or_update(desk.group, "under-way", desk.wanted())
+        os.kill(address.pid, signal.SIGKILL)
+        eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+        process.start(folder)
+        again = desk.show("running")
+        assert (again.ip_address.dns_name_label, again.tags) == ("wine-running", {"build_number": "7"})
+        assert port_of(again) == port_of(running)
+        said = answer(again)
+        assert said["pid"] != pid
+        assert said["environment"]["SCORING_KEY"] == KEY
+        assert desk.show("halted").instance_view.state == "Stopped"
+        eventually(lambda: desk.show("under-way").provisioning_state == "Succeeded")
+        assert answer(desk.show("under-way"))["environment"]["SCORING_KEY"] == KEY
+    finally:
+        process.stop(folder)
+    eventually(lambda: not _answers(port_of(running)))

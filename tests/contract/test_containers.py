@@ -293,6 +293,7 @@ def warm(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> Containers:
     thread = threading.Thread(target=containers.warm)  # as a build does, whose thread ends before the nursery
     thread.start()
     thread.join()
+    eventually(lambda: containers._nursery.ready)
     return containers
 
 
@@ -379,6 +380,8 @@ if not service.look("api"):
     service.run("api", image(Path(sys.argv[1]) / "image"), {})
 if "warm" in sys.argv:
     service.warm()
+    while not service._nursery.ready:
+        time.sleep(0.02)
     service.restart("api")
 while not service.look("api").ready:
     time.sleep(0.02)
