@@ -11,6 +11,7 @@
 
 # COMMAND ----------
 
+import functools
 import hashlib
 import logging
 import math
@@ -24,7 +25,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml._utils._azureml_polling import AzureMLPolling
 from azure.ai.ml.constants._common import LROConfigurations
 from azure.ai.ml.entities import Workspace
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -74,13 +75,21 @@ class Azure:
         self.client_secret = secret(scope, "client_secret")
         self.subscription_id, self.group = secret(scope, "subscription_id"), secret(scope, "resource_group")
         self.workspace_name = secret(scope, "workspace_name")
-        answer = requests.get(f"{self.arm}/metadata/endpoints?api-version=2022-09-01", timeout=60)
-        answer.raise_for_status()
+        try:
+            answer = requests.get(f"{self.arm}/metadata/endpoints?api-version=2022-09-01", timeout=60)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise DeliveryError(f"{self.arm} does not answer as Azure's Resource Manager does: {error}") from error
         self.cloud = answer.json()
         authority = self.cloud["authentication"]["loginEndpoint"].rstrip("/")
         self.credential = ClientSecretCredential(
             self.tenant_id, self.client_id, self.client_secret, authority=authority, disable_instance_discovery=True
         )
+        try:
+            self.credential.get_token(f"{self.arm}/.default")
+        except AzureError as error:
+            hint = "If its secret has expired, `mlops-tui setup` renews it."
+            raise DeliveryError(f"The service principal cannot sign in. {hint} {reason(error)}") from error
         print(f"Azure: {self.cloud['name']}, resource group {self.group}, signed in as {self.client_id}")
 
     def client(self, kind):
@@ -182,7 +191,8 @@ def state_of(resource):
     """Its provisioning state, in Azure's words."""
     properties = getattr(resource, "properties", None)
     told = properties.get("provisioningState") if hasattr(properties, "get") else None
-    return getattr(resource, "provisioning_state", None) or told or ""
+    state = getattr(resource, "provisioning_state", None) or told or ""
+    return getattr(state, "value", state)
 
 
 def look_up(ask):
@@ -201,17 +211,16 @@ def find_or_make(azure, what, resource_id, api_version, body):
     def look():
         return look_up(lambda: resources.get_by_id(**options))
 
-    found = settled(look, what)
-    if found and state_of(found) not in ("Failed", "Canceled"):
-        print(f"{what}: found")
-        return found
-    print(f"{what}: {'has failed before, made again' if found else 'not there, made now'}")
     try:
-        poller = resources.begin_create_or_update_by_id(parameters=body, **options)
+        found = settled(look, what)
+        if found and state_of(found) not in ("Failed", "Canceled"):
+            print(f"{what}: found")
+            return found
+        print(f"{what}: {'has failed before, made again' if found else 'not there, made now'}")
+        wait(resources.begin_create_or_update_by_id(parameters=body, **options), what, lambda: state_of(look()))
+        return look()
     except AzureError as error:
-        raise DeliveryError(f"{what} cannot be made: {reason(error)}") from error
-    wait(poller, what, lambda: state_of(look()))
-    return resources.get_by_id(**options)
+        raise DeliveryError(f"{what} cannot be used: {reason(error)}") from error
 
 
 # COMMAND ----------
@@ -241,9 +250,7 @@ def find_workspace(azure, registry_id=None):
                 print(f"{what}: gets the container registry {registry_id.rpartition('/')[2]}")
                 found.container_registry = registry_id
                 wait(ml.workspaces.begin_update(found, update_dependent_resources=True), what)
-    except ClientAuthenticationError as error:
-        raise DeliveryError(f"The service principal {azure.client_id} cannot sign in: {reason(error)}") from error
-    except HttpResponseError as error:
+    except AzureError as error:
         raise DeliveryError(f"{what} cannot be used: {reason(error)}") from error
     return ml
 
@@ -355,6 +362,7 @@ def service_name(text):
 # COMMAND ----------
 
 
+@functools.cache
 def kept_rows(run_id, count=10):
     """The first rows of a run's kept test set as the model takes them, and what the model predicts for them."""
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")

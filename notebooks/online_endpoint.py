@@ -91,10 +91,13 @@ class OnlineEndpoint:
         what = f"Deployment {deployment.name}"
         try:
             poller = self.ml.online_deployments.begin_create_or_update(deployment)
+        except AzureError as error:
+            raise DeliveryError(f"{what} is refused by Azure: {reason(error)}") from error
+        try:
             wait(poller, what, lambda: state_of(self.deployment(deployment.name)))
-        except (AzureError, DeliveryError) as error:
+        except DeliveryError:
             self.give_up(deployment.name)
-            raise DeliveryError(f"{what} does not come up: {reason(error)}") from error
+            raise
 
     def give_up(self, name):
         """Show what a deployment has logged, and remove it: it costs money, and the name is needed."""
@@ -144,7 +147,7 @@ def deploy_beside(online, image, version, make_deployment, log):
     else:
         if there:
             online.remove(name)
-        print(f"Deployment {name}: started beside {live or 'nothing'}, without traffic")
+        print(f"Deployment {name}: starts without traffic{f', beside {live}' if live else ''}")
         online.start(make_deployment(name, environment_of(image), tags))
     try:
         smoke_test(endpoint.scoring_uri, key, run_id, name)

@@ -103,6 +103,16 @@ def find_or_make_extension(azure, cluster_id):
         "inferenceRouterServiceType": "LoadBalancer",
         "allowInsecureConnections": "True",
         "inferenceRouterHA": "False",
+        "clusterPurpose": "DevTest",
+        # Which cluster it works on: what the Azure CLI adds by itself when it installs the extension.
+        "cluster_name": cluster_id,
+        "clusterId": cluster_id,
+        "cluster_name_friendly": cluster_id.rpartition("/")[2],
+        "location": azure.location,
+        "jobSchedulerLocation": azure.location,
+        "domain": f"{azure.location}.cloudapp.azure.com",
+        "relayserver.enabled": "false",
+        "servicebus.enabled": "false",
     }
     body = {
         "identity": {"type": "SystemAssigned"},

@@ -45,7 +45,7 @@ class Delivery:
     live: LiveSandbox
     cluster: Cluster
     folder: Path
-    secret: str  # of the service principal
+    kept: dict[str, str]  # by key, what the secret scope holds
     group_id: str
     azure: httpx.Client  # signed in as the owner
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -143,18 +143,18 @@ def delivery_in(live: LiveSandbox, folder: Path) -> Iterator[Delivery]:
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         stack.callback(cluster.stop)
         patch.setenv("REQUESTS_CA_BUNDLE", str(live.ca))
-        secret, group_id, token = set_up(live)
+        kept, group_id, token = set_up(live)
         trust, signed = ssl.create_default_context(cafile=live.ca), {"Authorization": f"Bearer {token}"}
         azure = stack.enter_context(httpx.Client(base_url=live.origin, verify=trust, headers=signed, timeout=30))
-        place = Delivery(live, cluster, folder, secret, group_id, azure)
+        place = Delivery(live, cluster, folder, kept, group_id, azure)
         runs = [place.start("train", alpha=alpha, l1_ratio=alpha, **build) for alpha, build in TRAININGS]
         for run in runs:
             run.result()
         yield place
 
 
-def set_up(live: LiveSandbox) -> tuple[str, str, str]:
-    """What `setup` does. The principal's secret, the resource group's id, a token of the owner."""
+def set_up(live: LiveSandbox) -> tuple[dict[str, str], str, str]:
+    """What `setup` does. What the secret scope holds, the resource group's id, a token of the owner."""
     azure = owner(live)
     for provider in PROVIDERS:
         azure.resources.providers.register(f"Microsoft.{provider}")
@@ -172,4 +172,4 @@ def set_up(live: LiveSandbox) -> tuple[str, str, str]:
     token = azure.credential.get_token(f"{live.origin}/.default").token
     while OPEN:
         OPEN.pop().close()
-    return made.secret, group_id, token
+    return kept, group_id, token

@@ -155,6 +155,18 @@ def test_what_cannot_be_deployed_is_said_before_anything_is_touched(delivery: De
     assert not any("/providers/" in line for line in delivery.writes()[before:])
 
 
+def test_a_wrong_password_and_a_missing_one_are_told_apart(delivery: Delivery) -> None:
+    client = WorkspaceClient(host=delivery.live.origin, token=delivery.live.token)
+    for scope, more in (("expired", {"client_secret": "of-last-year"}), ("emptied", {})):
+        client.secrets.create_scope(scope)
+        for key, value in (delivery.kept | {"client_secret": "", "staging_key": ""} | more).items():
+            if value:
+                client.secrets.put_secret(scope, key, string_value=value)
+    expired, emptied = (delivery.start(BUILD_NOTEBOOK, secret_scope=scope) for scope in ("expired", "emptied"))
+    assert "AADSTS7000215" in expired.refusal()
+    assert emptied.refusal().startswith("The secret scope 'emptied' has no key 'client_secret'.")
+
+
 def test_a_managed_endpoint_answers_and_what_azure_refuses_leaves_no_deployment(delivery: Delivery, image: str) -> None:
     service = "wine-quality-managed-staging"
     refusal = delivery.refused(MANAGED, model_image_id=image, service=service, instance_type="Standard_Nothing")
@@ -185,7 +197,7 @@ def test_the_next_model_starts_beside_the_old_one_and_a_reason_opens_production(
     assert second["deployment"] == "green"
     log = delivery.logs[-1]
     assert "goes to production all the same: the fair is tomorrow" in log
-    assert "Deployment green: started beside blue, without traffic" in log
+    assert "Deployment green: starts without traffic, beside blue" in log
     assert log.index("Smoke test") < log.index("all traffic to green") < log.rindex("Smoke test")
     endpoint = delivery.arm("GET", f"{ML}/onlineEndpoints/wine-quality-aks")
     assert {name: share for name, share in endpoint["properties"]["traffic"].items() if share} == {"green": 100}
@@ -205,5 +217,5 @@ def test_no_secret_is_in_any_log(delivery: Delivery) -> None:
         for service in ("wine-quality-managed-staging", "wine-quality-aks")
     ]
     files = [*delivery.folder.glob("*.txt"), *(delivery.live.folder / "files/Volumes/main/logs").rglob("*")]
-    for secret in (delivery.secret, STAGING_KEY, delivery.live.token, *keys):
+    for secret in (delivery.kept["client_secret"], STAGING_KEY, delivery.live.token, *keys):
         assert [path for path in files if path.is_file() and secret in path.read_text()] == []
