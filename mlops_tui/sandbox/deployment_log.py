@@ -8,8 +8,8 @@ from mlops_tui.sandbox.container_state import Container
 from mlops_tui.sandbox.generations import Generation
 
 
-def instance_log(generation: Generation | None, containers: list[Container], printed: str) -> str:
-    """Of the inference server: how the instances are, what has happened to them, what one of them has printed."""
+def instance_log(generation: Generation | None, containers: list[Container], printed: list[str]) -> str:
+    """Of the inference server: how the instances are, what has happened to them, what they have printed."""
     if generation is None:
         return "The deployment has no instance yet.\n"
     lines = ["Instance status:", *_status(generation, containers), "", "Container events:"]
@@ -24,7 +24,10 @@ def instance_log(generation: Generation | None, containers: list[Container], pri
                 f"Kind: Pod, Name: {event.name}, Type: {event.type}, Time: {event.last_at}, "
                 f"Message: {event.message}{times}"
             )
-    return "\n".join([*lines, "", "Container logs:", printed])
+    lines += ["", "Container logs:"]
+    for number, text in enumerate(printed, 1):
+        lines += [f"Instance {number}:"] * (len(printed) > 1) + [text]
+    return "\n".join(lines)
 
 
 def _status(generation: Generation, containers: list[Container]) -> list[str]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 WRITE, DELETE = "write-online-deployment", "delete-online-deployment"
 LOG_LINES = 500
+LOG_KINDS = ("InferenceServer", "StorageInitializer")
 
 
 class OnlineDeployments(OnlineResource):
@@ -200,15 +201,17 @@ class OnlineDeployments(OnlineResource):
                 self.sandbox.find(ScoringDoor).refresh(endpoint["id"])
 
     def logs(self, call: Call) -> Body:
-        """Of the newest instance, by `containerType` and `tail`."""
+        """Of the newest instances, by `containerType` and `tail`."""
         deployment, wanted = self._found(call), call.json()
         kind = str(wanted.get("containerType") or "InferenceServer")
-        tail = int(wanted.get("tail") or LOG_LINES)
+        tail = wanted.get("tail") or LOG_LINES
+        if not isinstance(tail, int) or kind not in LOG_KINDS:
+            raise self.user_error(f"tail must be a whole number, and containerType one of {', '.join(LOG_KINDS)}.")
         if kind == "StorageInitializer":
             return {"content": initializer_log(deployment)}
         generation = self._runs.newest(deployment["id"])
         found = self._runs.look(generation) if generation else []
-        printed = self.sandbox.find(Containers).logs(found[0].name, tail) if found else ""
+        printed = [self.sandbox.find(Containers).logs(one.name, tail) for one in found]
         return {"content": instance_log(generation, found, printed)}
 
     def list_skus(self, call: Call) -> Body:

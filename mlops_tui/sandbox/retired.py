@@ -22,7 +22,7 @@ class Retired:
     """One thread, which is there while there is something to wait for."""
 
     settling: ClassVar[float] = 0.5  # seconds that a request may be on its way to where the route has led it
-    longest: ClassVar[float] = 90.0  # seconds for an answer; no endpoint waits longer
+    longest: ClassVar[float] = 185.0  # seconds for an answer; no endpoint waits longer
 
     def __init__(self, sandbox: Sandbox, in_flight: Mapping[str, int]) -> None:
         self._sandbox = sandbox

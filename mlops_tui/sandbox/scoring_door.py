@@ -146,6 +146,8 @@ class ScoringDoor(Service):
             try:
                 return await self._connections.ask(port, call.method, target, headers, call.body)
             except BrokenOffError as error:
+                if error.sent and broke:
+                    break  # the request itself may be what ends them: two are enough
                 broke = broke or error.sent
             finally:
                 self._in_flight[container] -= 1

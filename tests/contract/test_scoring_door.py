@@ -88,6 +88,10 @@ def test_only_the_keys_open_the_door(desk: Desk) -> None:
             break
         time.sleep(0.05)
     assert [desk.score(url, key).status_code for key in (first, second, desk.key(name))] == [401, 200, 200]
+    told = desk.http.get("/_sandbox/requests").json()["requests"]
+    asked = [one for one in told if one["path"] == f"/endpoints/{name}/score"]
+    assert [one["status"] for one in asked[:3]] == [200, 200, 401]
+    assert not any(one["write"] for one in asked), "to score changes nothing"
     kept = b"".join(one.read_bytes() for one in desk.live.folder.glob("*") if one.is_file())
     assert first.encode() not in kept
     assert desk.key(name).encode() not in kept
@@ -125,13 +129,13 @@ def test_a_header_chooses_the_deployment_and_traffic_does_otherwise(desk: Desk) 
 def test_what_the_model_refuses_is_told_as_azure_tells_it(desk: Desk) -> None:
     name = named("wine")
     url = desk.endpoint(name)["properties"]["scoringUri"]
-    desk.deploy(name, "blue", "one", requestSettings={"requestTimeout": "PT0.3S"})
+    desk.deploy(name, "blue", "one", requestSettings={"requestTimeout": "PT1S"})
     desk.traffic(name, blue=100)
     key = desk.key(name)
     refused = desk.score(url, key, status=400)
     assert (refused.status_code, refused.headers["ms-azureml-model-error-statuscode"]) == (424, "400")
     assert refused.json()["name"] == "one", "the model's own words come with it"
-    late = desk.score(url, key, sleep=2)
+    late = desk.score(url, key, sleep=3)
     assert (late.status_code, late.headers["azureml-model-deployment"]) == (408, "blue")
 
 
@@ -139,14 +143,14 @@ def test_a_cluster_passes_on_what_the_model_refuses(desk: Desk) -> None:
     name = named("wine")
     url = desk.endpoint(name, compute=desk.cluster())["properties"]["scoringUri"]
     assert url == f"{desk.live.origin}/api/v1/endpoint/{name}/score"
-    desk.deploy_on_cluster(name, "blue", "one", requestSettings={"requestTimeout": "PT0.3S"})
+    desk.deploy_on_cluster(name, "blue", "one", requestSettings={"requestTimeout": "PT1S"})
     desk.traffic(name, blue=100)
     key = desk.key(name)
     assert desk.score(url, key, rows=[7]).json()["rows"] == [7]
     refused = desk.score(url, key, status=400)
     assert (refused.status_code, refused.json()["name"]) == (400, "one")
-    late = desk.score(url, key, sleep=2)
-    assert (late.status_code, "within 300 ms" in late.json()["error"]["message"]) == (504, True)
+    late = desk.score(url, key, sleep=3)
+    assert (late.status_code, "within 1000 ms" in late.json()["error"]["message"]) == (504, True)
     assert desk.score(url, key, exit=True).status_code in (502, 503, 504)
     down = desk.score(url, key)
     assert (down.status_code, "no instance that is ready" in down.text) == (503, True)
