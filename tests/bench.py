@@ -109,7 +109,7 @@ class Bench:
                 "mlops-tui --help", self.median([MLOPS_TUI, "--help"], 15), "python -c 'import click'", importing, 2
             ),
             Result("three tracked runs, warm cluster", sweep, "one training, fresh process", fresh, 1),
-            Result("first up, whole", first, "30 s", 30, 1),
+            Result("first up with delivery, whole", first, "90 s", 90, 1),
             Result("up again, whole", again, "first up", first, 1),
             self.secrets_and_notebooks(),
             *self.app(),
@@ -147,12 +147,13 @@ class Bench:
     def up(self) -> tuple[float, list[dict[str, Any]]]:
         """Seconds, and the events."""
         started = time.perf_counter()
-        out = self.command("up", "--output", "json")
+        out = self.command("up", "--approve", "--output", "json")
         return time.perf_counter() - started, [json.loads(line) for line in out.splitlines()]
 
     def sweep_seconds(self) -> float:
         """From the first of the three notebooks' start to the last one's end, as the cluster tells it."""
-        _, events = self.up()
+        out = self.command("train", "--output", "json")
+        events = [json.loads(line) for line in out.splitlines()]
         (compared,) = [event for event in events if event["type"] == "runs_compared"]
         return max(float(result["seconds"]) for result in compared["results"])
 
