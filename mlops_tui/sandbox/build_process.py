@@ -20,6 +20,7 @@ QUIET = {
     "PYTHONDONTWRITEBYTECODE": "1",  # its files would tell one build from the next
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+OUTPUT_LIMIT = 4 * 1024**2  # bytes of a program's output that the log takes
 PAUSE = 0.1  # seconds between two looks at the clock
 
 
@@ -53,7 +54,7 @@ def run(
 def _attend(process: subprocess.Popen[bytes], say: Callable[[str], None], check: Callable[[], None]) -> None:
     """Pass its lines on until it has ended."""
     assert process.stdout is not None
-    rest = b""
+    lines = _Lines(say)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -62,16 +63,38 @@ def _attend(process: subprocess.Popen[bytes], say: Callable[[str], None], check:
                 data = os.read(process.stdout.fileno(), 1 << 16)
                 if not data:
                     break
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    say(_text(line))
+                lines.add(data)
             elif process.poll() is not None:
                 break  # what it left in the background keeps its output open
-    if rest:
-        say(_text(rest))
+    lines.end()
     while process.poll() is None:  # it has closed its output, and works on
         check()
         time.sleep(PAUSE)
+
+
+class _Lines:
+    """Cuts output into lines, as much of it as a log may hold."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._rest = b""
+        self._left = OUTPUT_LIMIT
+
+    def add(self, data: bytes) -> None:
+        if self._left <= 0:
+            return
+        self._left -= len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._say(_text(line))
+        if self._left <= 0:
+            self.end()
+            self._say(f"[output clipped, log limit {OUTPUT_LIMIT // 1024**2}MiB reached]")
+
+    def end(self) -> None:
+        if self._rest:
+            self._say(_text(self._rest))
+        self._rest = b""
 
 
 def _text(line: bytes) -> str:

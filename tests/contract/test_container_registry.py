@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.mgmt.resource.resources.models import GenericResource
 
 from mlops_tui.sandbox.images import Images
 from tests.contract.azure_fixtures import (
@@ -94,6 +95,18 @@ def test_a_registry_is_made_found_changed_and_deleted(azure: Azure) -> None:
     assert (changed.sku.name, changed.properties["adminUserEnabled"]) == ("Premium", True)
     listed = azure.resources.resources.list_by_resource_group(group)
     assert [one.name for one in listed] == [name]
+    wanted = GenericResource(tags={"for": "wine"}, properties={"adminUserEnabled": False})
+    poller = azure.resources.resources.begin_update_by_id(made.id, wanted, api_version=VERSION)
+    patched = poller.result(timeout=20)
+    assert (patched.tags, patched.properties["adminUserEnabled"], patched.sku.name) == (
+        {"for": "wine"},
+        False,
+        "Premium",
+    )
+    with pytest.raises(HttpResponseError, match="Allowed values are: Basic, Standard, Premium"):
+        create(azure, name, group, sku="Classic")
+    with pytest.raises(HttpResponseError, match="no anonymous pull"):
+        create(azure, name, group, anonymousPullEnabled=True)
     azure.resources.resources.begin_delete_by_id(made.id, api_version=VERSION).result(timeout=20)
     with pytest.raises(ResourceNotFoundError):
         azure.resources.resources.get_by_id(made.id, api_version=VERSION)
@@ -158,6 +171,30 @@ def test_images_are_pulled_as_the_challenge_tells(stocked: Builds) -> None:
     assert error(visitor.call("GET", "/v2/team/wine/manifests/3")) == (404, "MANIFEST_UNKNOWN")
     assert error(visitor.call("GET", f"/v2/team/wine/blobs/sha256:{'0' * 64}")) == (404, "BLOB_UNKNOWN")
     assert error(visitor.call("GET", "/v2/team/beer/tags/list")) == (404, "NAME_UNKNOWN")
+
+
+def test_a_client_that_keeps_no_path_finds_the_registry_by_its_scope(stocked: Builds) -> None:
+    """As OCI clients do with localhost:PORT/NAME/team/wine:2: their host is all before the first slash."""
+    visitor, origin, name = Visitor(stocked, stocked.azure), stocked.azure.live.origin, stocked.registry.name
+    told = visitor.challenge(f"{origin}/v2/")
+    assert told["service"] == origin.removeprefix("https://")
+    password = post(stocked, "listCredentials").json()["passwords"][0]["value"]
+    asked = {"service": told["service"], "scope": f"repository:{name}/team/wine:pull"}
+    granted = visitor.client.get(told["realm"], params=asked, auth=(name, password))
+    headers = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+    place = f"{origin}/v2/{name}/team/wine"
+    assert visitor.client.get(f"{place}/tags/list", headers=headers).json()["tags"] == ["1", "2", "latest"]
+    assert visitor.client.get(f"{place}/manifests/2", headers=headers).status_code == 200
+    assert visitor.client.delete(f"{place}/manifests/2", headers=headers).status_code == 401
+
+
+def test_what_is_used_of_the_limits_is_told(stocked: Builds) -> None:
+    token = stocked.azure.credential.get_token(f"{stocked.azure.live.origin}/.default").token
+    url = f"{stocked.azure.live.origin}{stocked.registry.id}/listUsages?api-version={VERSION}"
+    size, webhooks = stocked.http().get(url, headers={"Authorization": f"Bearer {token}"}).json()["value"]
+    manifests = Visitor(stocked, stocked.azure).call("GET", "/acr/v1/team/wine/_manifests").json()["manifests"]
+    assert (size["currentValue"], size["limit"]) == (sum(one["imageSize"] for one in manifests), 10 * 1024**3)
+    assert (webhooks["name"], webhooks["currentValue"]) == ("Webhooks", 0)
 
 
 def test_azure_shows_repositories_tags_and_manifests(stocked: Builds) -> None:

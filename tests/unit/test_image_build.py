@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlops_tui.sandbox import build_context
+from mlops_tui.sandbox import build_context, build_process
 from mlops_tui.sandbox.base_images import OWN, UnknownBaseError, base_image
 from mlops_tui.sandbox.build_context import ContextError, unpack
 from mlops_tui.sandbox.image_build import (
@@ -135,7 +135,8 @@ def test_files_are_copied_as_docker_copies_them(kitchen: Kitchen) -> None:
         ("RUN apt-get update", "cannot do 'RUN apt-get update': it has no Docker, and runs pip install and python"),
         ("RUN python -V | cat", "it has no shell, and knows commands joined by && alone"),
         ("RUN echo $(id)", "it has no shell"),
-        ("RUN --security=insecure python -V", "cannot do RUN --security"),
+        ("RUN --security=insecure python -V", "cannot do RUN --security=insecure"),
+        ("RUN --mount=type=secret,id=x python -V", "cannot do RUN --mount=type=secret,id=x"),
         ("ADD a.txt .", "does not know ADD"),
         ("HEALTHCHECK CMD true", "does not know HEALTHCHECK"),
         ("EXPOSE many", "Invalid containerPort: many"),
@@ -248,6 +249,17 @@ def test_a_program_that_fails_fails_the_build_with_its_code(kitchen: Kitchen) ->
     )
     assert kitchen.said[-2:] == ["before", "no model"]
     assert "code: 7 (" in kitchen.fails(BASE + 'RUN python -c "raise SystemExit(7)"\n')
+
+
+def test_a_talkative_program_does_not_fill_the_log(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_process, "OUTPUT_LIMIT", 1024**2)
+    kitchen.add(
+        "talk.py", "for _ in range(300): print('x' * 9999)\nprint('y' * 2_000_000, end='')\nopen('done', 'w')\n"
+    )
+    kitchen.build(BASE + "COPY . .\nRUN python talk.py\n")
+    assert 1024**2 * 0.9 < sum(map(len, kitchen.said)) < 1024**2 * 1.2
+    assert "[output clipped, log limit 1MiB reached]" in kitchen.said
+    assert "app/done" in kitchen.files()
 
 
 def test_a_build_ends_with_its_time(kitchen: Kitchen) -> None:
