@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 POOL = re.compile(r"[a-z][a-z0-9]{0,11}")
 PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,52}[A-Za-z0-9])?")
 MOST_NODES = 1000
+USUAL_SIZE = "Standard_DS2_v2"  # where none is asked for
 FEWEST_CORES = 2  # of a machine that system pods run on
 
 
@@ -81,7 +82,7 @@ def _pool(one: Body, location: str) -> Body:
         raise refuse("InvalidParameter", message)
     if not isinstance(count, int) or not 1 <= count <= MOST_NODES:
         raise refuse("InvalidParameter", f"The count of agent pool '{name}' must be from 1 to {MOST_NODES}: {count}.")
-    size = vm_size(str(one.get("vmSize") or ""))
+    size = vm_size(str(one.get("vmSize") or USUAL_SIZE))
     if size is None:
         message = (
             f"The VM size of {one.get('vmSize')} is not allowed in your subscription in location '{location}'. Choose "
@@ -94,7 +95,7 @@ def _pool(one: Body, location: str) -> Body:
     return {
         "name": name,
         "count": count,
-        "vmSize": one["vmSize"],
+        "vmSize": size.name,
         "osDiskSizeGB": one.get("osDiskSizeGB") or 128,
         "osDiskType": one.get("osDiskType") or "Managed",
         "maxPods": one.get("maxPods") or 110,

@@ -51,7 +51,7 @@ class Desk:
     def groups(self) -> Any:
         return self.client.container_groups
 
-    def wanted(self, **changes: Any) -> aci.ContainerGroup:
+    def wanted(self, **changes: Any) -> Any:
         """A group with one container as the notebook asks for it."""
         server = self.image.rpartition("/")[0]
         given: dict[str, Any] = {
@@ -300,6 +300,25 @@ def test_what_a_group_was_made_with_stays(desk: Desk, change: dict[str, Any]) ->
         desk.put("fixed", **change)
     assert caught.value.status_code == 400
     assert desk.show("fixed").provisioning_state == "Succeeded"
+
+
+def test_a_group_of_two_has_a_port_for_each(desk: Desk) -> None:
+    wanted = desk.wanted()
+    beside = desk.wanted(container="beside", ports=[aci.ContainerPort(port=8080)]).containers[0]
+    wanted.containers.append(beside)
+    wanted.ip_address.ports.append(aci.Port(port=8080))
+    made = desk.groups.begin_create_or_update(desk.group, "pair", wanted).result(30)
+    first, second = (port.port for port in made.ip_address.ports)
+    assert first != second
+    eventually(lambda: _answers(first) and _answers(second))
+    assert json.loads(ask(first))["pid"] != json.loads(ask(second))["pid"]
+    for change, code in (({"name": "api"}, "DuplicateContainerName"), ({"ports": None}, "InvalidIpAddressPorts")):
+        for name, value in change.items():
+            setattr(beside, name, value)
+        with pytest.raises(HttpResponseError) as caught:
+            desk.groups.begin_create_or_update(desk.group, "pair", wanted)
+        assert code_of(caught.value) == code
+        beside.name = "beside"
 
 
 def test_a_stopped_group_is_deployed_anew_with_other_resources(desk: Desk) -> None:

@@ -12,7 +12,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.resource.resources.models import GenericResource
 
+from mlops_tui.sandbox.regions import FAMILIES
 from mlops_tui.sandbox.store import Store
+from mlops_tui.sandbox.vm_sizes import vm_size
 from tests.contract.azure_fixtures import (
     Azure,
     close_clients,  # noqa: F401 (a fixture)
@@ -156,6 +158,8 @@ def test_a_cluster_is_made_scaled_listed_and_deleted(desk: Desk) -> None:
     nodes = facts["nodeResourceGroup"]
     assert nodes == f"MC_{desk.group}_myaks_westeurope"
     assert desk.azure.resources.resource_groups.check_existence(nodes)
+    assert desk.cluster("usual", size=None).result(20).properties["agentPoolProfiles"][0]["vmSize"] == "Standard_DS2_v2"
+    desk.delete(desk.id_of("usual"))
     again = desk.cluster("myaks", count=4).result(20)
     assert again.properties["agentPoolProfiles"][0]["count"] == 4
     assert again.properties["fqdn"] == facts["fqdn"]
@@ -205,6 +209,31 @@ def test_vcpus_run_out(desk: Desk) -> None:
     desk.cluster("elsewhere", count=11, location="northeurope").result(20)
     desk.delete(desk.id_of("first"))
     desk.cluster("second", count=11).result(20)
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "family"),
+    [
+        ("Standard_B4ms", 4, "standardBSFamily"),
+        ("standard_b2s", 2, "standardBSFamily"),
+        ("Standard_DS3_v2", 4, "standardDSv2Family"),
+        ("Standard_D8s_v5", 8, "standardDSv5Family"),
+        ("Standard_D4ds_v5", 4, "standardDDSv5Family"),
+        ("Standard_E16s_v3", 16, "standardESv3Family"),
+        ("Standard_F4s_v2", 4, "standardFSv2Family"),
+        ("Standard_NC8as_T4_v3", 8, "standardNCASv3T4Family"),
+    ],
+)
+def test_a_size_says_its_vcpus_and_its_family(name: str, cores: int, family: str) -> None:
+    size = vm_size(name)
+    assert size is not None
+    assert (size.cores, size.family) == (cores, family)
+    assert family in FAMILIES
+
+
+@pytest.mark.parametrize("name", ["", "B4ms", "Standard_DS9_v2", "Standard_D4s_v9", "Standard_B4ms; x"])
+def test_an_unknown_size_is_none(name: str) -> None:
+    assert vm_size(name) is None
 
 
 def usages(desk: Desk) -> dict[str, tuple[int, int]]:
