@@ -145,6 +145,13 @@ class Builds:
         return closed_later(httpx.Client(verify=context, trust_env=False, timeout=20, **options))
 
 
+def post(builds: Builds, action: str, body: Any = None, azure: Azure | None = None) -> Any:
+    """An act on the registry, as the management clients call it."""
+    token = (azure or builds.azure).credential.get_token(f"{builds.azure.live.origin}/.default").token
+    url = f"{builds.azure.live.origin}{builds.registry.id}/{action}?api-version={VERSION}"
+    return builds.http().post(url, json=body or {}, headers={"Authorization": f"Bearer {token}"})
+
+
 @dataclass
 class Visitor:
     """Somebody at a registry's data plane, who signs in as the challenge tells."""
