@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
-from tests.contract.azure_fixtures import Azure, closed_later
+from tests.contract.azure_fixtures import Azure, closed_later, owner
 from tests.contract.container_images import pushed
 
 if TYPE_CHECKING:
@@ -200,6 +201,25 @@ def clear(desk: Desk) -> None:
 def close_desk(desk: Desk) -> None:
     """Its resource group goes, with all that runs in it."""
     desk.azure.resources.resource_groups.begin_delete(desk.workspace.split("/")[4]).result(30)
+
+
+@pytest.fixture(name="shared", scope="module")
+def shared_fixture(live: LiveSandbox) -> tuple[str, dict[str, str]]:
+    """The workspace of a module's stories, and the environments that it knows already."""
+    made = open_desk(live, owner(live))
+    return made.workspace, made.images
+
+
+@pytest.fixture(name="desk")
+def desk_fixture(live: LiveSandbox, shared: tuple[str, dict[str, str]]) -> Iterator[Desk]:
+    """Modules import both."""
+    made = desk_at(live, owner(live), *shared)
+    yield made
+    clear(made)
+
+
+def named(prefix: str = "wine") -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 @contextmanager

@@ -7,44 +7,22 @@ import signal
 import statistics
 import time
 import uuid
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from tests.contract.azure_fixtures import (
-    close_clients,  # noqa: F401 (a fixture)
-    owner,
-)
-from tests.contract.endpoint_stories import Desk, clear, desk_at, load, open_desk
+from tests.contract.azure_fixtures import close_clients  # noqa: F401 (a fixture)
+from tests.contract.endpoint_stories import Desk, desk_fixture, load, named, shared_fixture  # noqa: F401 (fixtures)
 
 if TYPE_CHECKING:
-    from tests.conftest import LiveSandbox
+    pass
 
 pytestmark = pytest.mark.xdist_group("online-endpoints")
 
 
-@pytest.fixture(scope="module")
-def shared(live: LiveSandbox) -> tuple[str, dict[str, str]]:
-    """The workspace of these stories, and the environments that it knows already."""
-    made = open_desk(live, owner(live))
-    return made.workspace, made.images
-
-
-@pytest.fixture
-def desk(live: LiveSandbox, shared: tuple[str, dict[str, str]]) -> Iterator[Desk]:
-    made = desk_at(live, owner(live), *shared)
-    yield made
-    clear(made)
-
-
-def named(prefix: str) -> str:
-    return f"{prefix}-{uuid.uuid4().hex[:8]}"
-
-
 def test_an_answer_comes_back_as_the_model_gave_it(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     assert url == f"{desk.live.origin}/endpoints/{name}/score"
     desk.deploy(name, "blue", "one")
@@ -66,7 +44,7 @@ def test_an_answer_comes_back_as_the_model_gave_it(desk: Desk) -> None:
 
 
 def test_only_the_keys_open_the_door(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.traffic(name, blue=100)
@@ -98,7 +76,7 @@ def test_only_the_keys_open_the_door(desk: Desk) -> None:
 
 
 def test_a_token_opens_an_endpoint_that_asks_for_tokens(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name, authMode="AMLToken")["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.endpoint(name, authMode="AMLToken", traffic={"blue": 100})
@@ -110,7 +88,7 @@ def test_a_token_opens_an_endpoint_that_asks_for_tokens(desk: Desk) -> None:
 
 
 def test_a_header_chooses_the_deployment_and_traffic_does_otherwise(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.deploy(name, "green", "two")
@@ -127,7 +105,7 @@ def test_a_header_chooses_the_deployment_and_traffic_does_otherwise(desk: Desk) 
 
 
 def test_what_the_model_refuses_is_told_as_azure_tells_it(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one", requestSettings={"requestTimeout": "PT1S"})
     desk.traffic(name, blue=100)
@@ -140,7 +118,7 @@ def test_what_the_model_refuses_is_told_as_azure_tells_it(desk: Desk) -> None:
 
 
 def test_a_cluster_passes_on_what_the_model_refuses(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name, compute=desk.cluster())["properties"]["scoringUri"]
     assert url == f"{desk.live.origin}/api/v1/endpoint/{name}/score"
     desk.deploy_on_cluster(name, "blue", "one", requestSettings={"requestTimeout": "PT1S"})
@@ -157,7 +135,7 @@ def test_a_cluster_passes_on_what_the_model_refuses(desk: Desk) -> None:
 
 
 def test_more_requests_at_once_than_allowed_are_refused(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one", requestSettings={"maxConcurrentRequestsPerInstance": 1})
     desk.traffic(name, blue=100)
@@ -172,7 +150,7 @@ def test_more_requests_at_once_than_allowed_are_refused(desk: Desk) -> None:
 
 
 def test_no_request_is_lost_while_traffic_moves_and_deployments_come_and_go(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.deploy(name, "green", "two")
@@ -198,7 +176,7 @@ def test_no_request_is_lost_while_traffic_moves_and_deployments_come_and_go(desk
 
 
 def test_a_request_that_is_under_way_is_answered_though_its_deployment_goes(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one", requestSettings={"requestTimeout": "PT20S"})
     key = desk.key(name)
@@ -218,7 +196,7 @@ def test_a_request_that_is_under_way_is_answered_though_its_deployment_goes(desk
 
 
 def test_a_killed_instance_costs_nobody_an_answer_while_another_is_there(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one", capacity=2)
     desk.traffic(name, blue=100)
@@ -237,7 +215,7 @@ def test_a_killed_instance_costs_nobody_an_answer_while_another_is_there(desk: D
 
 
 def test_an_endpoint_whose_only_instance_ended_says_so_and_comes_back(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.traffic(name, blue=100)
@@ -257,7 +235,7 @@ def test_an_endpoint_whose_only_instance_ended_says_so_and_comes_back(desk: Desk
 
 
 def test_the_door_adds_little_to_what_the_process_needs(desk: Desk) -> None:
-    name = named("wine")
+    name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
     desk.deploy(name, "blue", "one")
     desk.traffic(name, blue=100)
