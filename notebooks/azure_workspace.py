@@ -40,7 +40,10 @@ AzureMLPolling.update_status = ARMPolling.update_status
 
 
 class DeliveryError(Exception):
-    """What does not work, in a sentence, and what to do about it."""
+    """What does not work, in one line, and what to do about it."""
+
+    def __init__(self, text):
+        super().__init__(" ".join(text.split()))
 
 
 # COMMAND ----------

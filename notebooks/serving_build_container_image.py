@@ -61,6 +61,7 @@ import contextlib
 import gzip
 import importlib.metadata
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -147,6 +148,7 @@ SERVE = '''"""Answers predictions of one MLflow model over HTTP: `uvicorn serve:
 
 import hmac
 import io
+import itertools
 import json
 import logging
 import os
@@ -333,14 +335,30 @@ def tag_of(build):
 
 def find_or_build_image(azure, registry_id, server, model, build, context):
     """The image of these files: the one that is there, or a new one."""
-    content = f"content-{hashlib.sha256(context).hexdigest()[:24]}"
+    content, registry = f"content-{hashlib.sha256(context).hexdigest()[:24]}", registry_id.rpartition("/")[2]
     digest = find_digest(azure, server, model, content)
+    if not digest and wait_for_builds(azure, registry):
+        digest = find_digest(azure, server, model, content)
     if digest:
         print(f"Image: these very files are in the registry already, as {model}:{content}")
     else:
-        names = [f"{model}:{tag_of(build)}", f"{model}:{content}"]
-        digest = quick_build(azure, registry_id.rpartition("/")[2], names, context)
+        digest = quick_build(azure, registry, [f"{model}:{tag_of(build)}", f"{model}:{content}"], context)
     return f"{server}/{model}@{digest}"
+
+
+def wait_for_builds(azure, registry):
+    """Wait for the builds that are under way: one may be ours, ordered before this notebook was interrupted."""
+    tasks, group = azure.client(ContainerRegistryTasksMgmtClient), azure.group
+    try:
+        newest = itertools.islice(tasks.runs.list(group, registry), 10)
+        under_way = [run.name for run in newest if run.properties.status in ("Queued", "Started", "Running")]
+        for run_id in under_way:
+            print(f"Quick build {run_id} is under way already: waiting for it")
+            while tasks.runs.get(group, registry, run_id).properties.status in ("Queued", "Started", "Running"):
+                time.sleep(1)
+    except AzureError as error:
+        raise DeliveryError(f"The registry {registry} does not tell its builds: {reason(error)}") from error
+    return under_way
 
 
 def quick_build(azure, registry, names, context):

@@ -179,12 +179,14 @@ class Group:
             restarts = restarts_of(found)
             if restarts >= 3 or time.monotonic() > deadline:
                 why = f"has fallen over {restarts} times" if restarts else f"does not answer after {minutes} minutes"
-                raise DeliveryError(f"The container {self.name} {why}. Its log ends:\n{self.log()}")
+                raise DeliveryError(f"The container {self.name} {why}. Its log ends: {self.log()}")
             time.sleep(1)
 
     def log(self):
         try:
-            return self.client.containers.list_logs(self.group, self.name, self.name, tail=20).content or "(empty)"
+            content = self.client.containers.list_logs(self.group, self.name, self.name, tail=20).content or "(nothing)"
+            print(content)
+            return " | ".join(content.strip().splitlines()[-5:])
         except AzureError as error:
             return f"(no log: {reason(error)})"
 

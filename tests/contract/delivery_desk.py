@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,6 +19,7 @@ from databricks.sdk import WorkspaceClient
 from mlops_tui.sandbox.notebooks.cluster import Cluster, NotebookRun, Outcome
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import CONTRIBUTOR, OPEN, credentials, owner
+from tests.contract.notebook_desk import wait_for
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 BUILD = {"build_number": "20260101.7", "build_source": "DevOps"}
@@ -65,7 +66,7 @@ class Delivery:
         given = BUILD | {"resource_manager": self.live.origin, "log_path": f"/Volumes/main/logs/{number}"} | parameters
         path = notebook if isinstance(notebook, Path) else NOTEBOOKS / f"{notebook}.py"
         root, output = self.live.folder / "files", self.folder / f"{number}.txt"
-        started = Started(self, root / "Volumes/main/logs" / str(number), output)
+        started = Started(self, number, root / "Volumes/main/logs" / str(number), output)
         run = NotebookRun(number, path, given, root, environment, output, timeout=180)
         self.cluster.submit(run, started.outcomes.put)
         return started
@@ -107,6 +108,7 @@ class Started:
     """A run on its way."""
 
     delivery: Delivery
+    number: int
     folder: Path  # of its live log
     output: Path
     outcomes: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
@@ -115,6 +117,12 @@ class Started:
         outcome = self.outcomes.get(timeout=190)
         self.delivery.logs.append(self.log())
         return outcome
+
+    def kill_when(self, happened: Callable[[str], object]) -> None:
+        """Cancel the run once its log so far says so: no cell gets to clean up."""
+        wait_for(lambda: happened(self.log()), 60)
+        self.delivery.cluster.cancel(self.number)
+        assert self.end().state == "CANCELED"
 
     def log(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))

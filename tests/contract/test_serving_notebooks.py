@@ -61,7 +61,13 @@ def image(built: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def next_image(delivery: Delivery, built: dict[str, Any]) -> str:
-    return str(delivery.result(BUILD_NOTEBOOK, **NEXT)["model_image_id"])
+    """Of a build whose notebook is killed while the registry is at work."""
+    before = len(delivery.writes())
+    delivery.start(BUILD_NOTEBOOK, **NEXT).kill_when(lambda log: "is ordered" in log)
+    made = delivery.result(BUILD_NOTEBOOK, **NEXT)
+    assert "these very files are in the registry already" in delivery.logs[-1]
+    assert sum("scheduleRun" in line for line in delivery.writes()[before:]) == 1
+    return str(made["model_image_id"])
 
 
 def test_the_best_model_of_a_build_becomes_an_image(delivery: Delivery, built: dict[str, Any]) -> None:
@@ -193,11 +199,18 @@ def test_production_takes_a_model_that_has_passed_its_validation(delivery: Deliv
 def test_the_next_model_starts_beside_the_old_one_and_a_reason_opens_production(
     delivery: Delivery, image: str, next_image: str
 ) -> None:
-    second = delivery.result(AKS, model_image_id=next_image, force="the fair is tomorrow", **NEXT)
+    given = {"model_image_id": next_image, "force": "the fair is tomorrow"} | NEXT
+    before = len(delivery.writes())
+    killed = delivery.start(AKS, **given)
+    killed.kill_when(lambda _: any(is_start_of_green(line) for line in delivery.writes()[before:]))
+    printed = killed.output.read_text()  # of the live log, the last third of a second has died with it
+    assert "goes to production all the same: the fair is tomorrow" in printed
+    assert "Deployment green: starts without traffic, beside blue" in printed
+    second = delivery.result(AKS, **given)
     assert second["deployment"] == "green"
+    assert sum(is_start_of_green(line) for line in delivery.writes()[before:]) == 1
     log = delivery.logs[-1]
-    assert "goes to production all the same: the fair is tomorrow" in log
-    assert "Deployment green: starts without traffic, beside blue" in log
+    assert "Deployment green: runs this image already, without traffic" in log
     assert log.index("Smoke test") < log.index("all traffic to green") < log.rindex("Smoke test")
     endpoint = delivery.arm("GET", f"{ML}/onlineEndpoints/wine-quality-aks")
     assert {name: share for name, share in endpoint["properties"]["traffic"].items() if share} == {"green": 100}
@@ -209,6 +222,10 @@ def test_the_next_model_starts_beside_the_old_one_and_a_reason_opens_production(
     }
     kept = delivery.arm("GET", f"{ML}/onlineEndpoints/wine-quality-aks/deployments")["value"]
     assert {one["name"]: one["tags"]["build_number"] for one in kept} == {"blue": "20260101.7", "green": "20260101.8"}
+
+
+def is_start_of_green(request: str) -> bool:
+    return request.startswith("PUT ") and request.endswith("/wine-quality-aks/deployments/green")
 
 
 def test_no_secret_is_in_any_log(delivery: Delivery) -> None:
