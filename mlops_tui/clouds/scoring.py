@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from mlops_tui.clouds.translate import unreachable
 from mlops_tui.errors import CloudError, SignInError, ThrottledError, UnreachableError
@@ -117,11 +117,6 @@ class Scoring:
             )
         except requests.RequestException as error:
             raise unreachable(f"the endpoint at {place(url)}", redact(str(error))) from error
-
-
-def ping_url(score_url: str) -> str:
-    """Where the same container says whether it is well."""
-    return urlunsplit(urlsplit(score_url)._replace(path="/ping", query="", fragment=""))
 
 
 def place(url: str) -> str:

@@ -22,6 +22,7 @@ STAGES: tuple[Stage, ...] = ("staging", "production")
 UNDER_WAY = ("creating", "updating", "pending", "accepted", "repairing", "provisioning", "scaling", "deploying")
 LOOK_SECONDS = 3.0  # between looks at what is starting, where the cloud names no time
 HEALTHY_SECONDS = 300.0  # that it may take until it answers
+BROKEN = ("failed", "canceled", "deleting")
 START_SECONDS = 120.0  # that a container may take from its start until its model is loaded
 # Tags: of a container group, and of a deployment behind an online endpoint
 BUILD, IMAGE, MODEL, VERSION = "build_number", "model_image_id", "model", "version"
@@ -101,7 +102,8 @@ def _of_group(session: Session, group: ContainerGroup) -> Judged:
     if answered.well:
         return "healthy", ""
     if _seconds_since(container.started) < START_SECONDS:
-        return "starting", "the model is being loaded"
+        again = f"; restarts: {container.restarts}" if container.restarts else ""
+        return "starting", f"the model is being loaded{again}"
     return "unhealthy", answered.detail
 
 
@@ -172,9 +174,9 @@ def _of_online(
         return "unhealthy", reason
     if serving.state.lower() in UNDER_WAY and serving.state.lower() != "updating":
         return "starting", f"{serving.name} is {serving.state.lower()}"
-    if serving.state.lower() == "failed" or endpoint.state.lower() == "failed" or not endpoint.url:
-        name, state = (serving.name, serving.state) if serving.state.lower() == "failed" else ("it", endpoint.state)
-        return "unhealthy", f"{name} is {state.lower()}"
+    for name, state in ((serving.name, serving.state), (endpoint.name, endpoint.state)):
+        if state.lower() in BROKEN:
+            return "unhealthy", f"{name} is {state.lower()}"
     answered = session.clients.scoring.door(endpoint.url)
     return ("healthy", "") if answered.well else ("unhealthy", answered.detail)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
 
 OF_A_BUILD = 200  # runs
-METRIC = "metric_"  # how the tags of a version begin that carry its metrics
 NOTHING = ("", "none", "null", "nil", "undefined")  # what a stage before writes that had no image to name
 
 
@@ -172,13 +171,7 @@ def _with_metrics(image: ModelImage, value: dict[str, Any]) -> ModelImage:
 
 def _metrics(tags: dict[str, str], wanted: tuple[str, ...]) -> dict[str, float]:
     """The project's own first."""
-    found = {}
-    for tag, text in tags.items():
-        if tag.startswith(METRIC):
-            try:
-                found[tag.removeprefix(METRIC)] = float(text)
-            except ValueError:
-                continue  # somebody else's tag of that name
+    found = versions.metrics(tags)
     ordered = {name: found.pop(name) for name in wanted if name in found}
     return ordered | found
 

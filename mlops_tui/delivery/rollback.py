@@ -73,10 +73,12 @@ def _move_traffic(session: Session, report: Report, endpoint: Endpoint) -> None:
 
 def _nothing_kept(endpoint: Endpoint, serving: Deployment) -> UsageError:
     others = [one for one in endpoint.deployments if one is not serving]
-    there = "; ".join(f"{one.name} (build {one.build or '?'}) is {one.state}" for one in others)
+    there = "; ".join(
+        f"{one.name} (build {one.build or '?'}) is {one.state} with {one.traffic} % of the traffic" for one in others
+    )
     return UsageError(
-        f"There is nothing to go back to in {endpoint.stage}: {serving.name} (build {serving.build or '?'}) has the "
-        f"traffic, and {there or 'there is no other deployment'}.",
+        f"There is nothing to go back to in {endpoint.stage}: {serving.name} (build {serving.build or '?'}) has "
+        f"{serving.traffic} % of the traffic, and {there or 'there is no other deployment'}.",
         hint=f"Deploy an older build's image instead: mlops-tui deploy {endpoint.stage} --build NUMBER",
     )
 

@@ -6,7 +6,7 @@ The verdict is a tag on the model version, so that whoever deploys to production
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,6 @@ BATCH = 200  # rows in one question
 SINGLES, SINGLES_SECONDS = 100, 10.0  # questions of one row, and for how long at most
 ATTEMPTS, PAUSE = 3, 1.0  # at a question that a busy endpoint did not answer
 LONGEST_DETAIL = 250  # characters of a tag
-METRIC = "metric_"  # how the tags of a model version begin that tell its metrics
 
 
 def validate(session: Session, emit: Emit, stage: Stage = "staging", build: str = "") -> str:
@@ -90,25 +89,13 @@ def gather(session: Session, report: Report, endpoint: Endpoint, version: ModelV
         image=version.tags[versions.IMAGE],
         served_image=endpoint.image,
         kept=kept,
-        trained=trained(version.tags),
+        trained=versions.metrics(version.tags),
         served=served,
         single_ms=single,
         champion=champion,
         champion_build=build,
         no_champion=why,
     )
-
-
-def trained(tags: Mapping[str, str]) -> dict[str, float]:
-    """Metrics by name; a tag that is no number tells nothing."""
-    found = {}
-    for name, text in tags.items():
-        if name.startswith(METRIC):
-            try:
-                found[name.removeprefix(METRIC)] = float(text)
-            except ValueError:
-                continue
-    return found
 
 
 class Questions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import names
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
 
 BUILD, RUN, IMAGE = "build_number", "run_id", "model_image_id"  # tags that the build's notebook sets
+METRIC = "metric_"  # how those begin that tell the metrics of the training
 
 
 def with_image(session: Session) -> tuple[ModelVersion, ...]:
@@ -46,3 +48,15 @@ def run_of(version: ModelVersion) -> str:
             hint=f"It lacks the tag {RUN}: somebody has removed it, or it was made by other means.",
         )
     return version.tags[RUN]
+
+
+def metrics(tags: Mapping[str, str]) -> dict[str, float]:
+    """As trained, by name; a tag that is no number is somebody else's."""
+    found = {}
+    for tag, text in tags.items():
+        if tag.startswith(METRIC):
+            try:
+                found[tag.removeprefix(METRIC)] = float(text)
+            except ValueError:
+                continue
+    return found

@@ -77,7 +77,7 @@ def test_with_nothing_to_go_back_to_it_says_what_is_there(desk: Desk) -> None:
         back(desk)
     desk.to_endpoint(desk.build("1"), "blue")
     with pytest.raises(
-        UsageError, match=r"blue \(build 1\) has the traffic, and there is no other deployment"
+        UsageError, match=r"blue \(build 1\) has 100 % of the traffic, and there is no other deployment"
     ) as caught:
         back(desk)
     assert "mlops-tui deploy production --build" in caught.value.hint

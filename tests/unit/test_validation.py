@@ -11,7 +11,7 @@ import pytest
 from mlops_tui.delivery.checks import Evidence, compare, judge
 from mlops_tui.delivery.kept_rows import KeptRows, fitted, given, numbers, parse
 from mlops_tui.delivery.stage_log import newer
-from mlops_tui.delivery.validation import trained
+from mlops_tui.delivery.versions import metrics
 from mlops_tui.errors import UsageError
 from mlops_tui.events import Check
 from mlops_tui.project import Gate, Project, Training
@@ -111,7 +111,7 @@ def test_a_metric_that_cannot_be_measured_here_is_taken_from_training() -> None:
 
 
 def test_metrics_are_read_from_tags_and_odd_ones_left_out() -> None:
-    assert trained({"metric_rmse": "0.5", "metric_note": "fine", "build_number": "7"}) == {"rmse": 0.5}
+    assert metrics({"metric_rmse": "0.5", "metric_note": "fine", "build_number": "7"}) == {"rmse": 0.5}
 
 
 def test_a_kept_test_set_goes_with_its_predictions() -> None:
