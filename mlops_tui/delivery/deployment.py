@@ -123,9 +123,9 @@ def _run(session: Session, told: Telling, stage: Stage, image: ModelImage, force
 
 def _ensure_key(session: Session, told: Telling) -> None:
     """What callers of a container group must show: made once, kept where the notebooks read it, shown nowhere."""
-    keeper = secret_scope.keeper_of(session)
-    if keeper.read(names.STAGING_KEY):
+    if secret_scope.read(session, names.STAGING_KEY):
         return
+    keeper = secret_scope.keeper_of(session)
     key = secrets.token_urlsafe(KEY_BYTES)
     redaction.register(key)
     keeper.put(names.STAGING_KEY, key)

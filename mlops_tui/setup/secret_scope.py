@@ -123,8 +123,13 @@ class SecretScope:
         return "\n".join([*lines, f"{client_secret} | databricks secrets put-secret {scope} {CLIENT_SECRET}"])
 
 
+def read(session: Session, key: str) -> str | None:
+    """A key as notebooks read it: through the scope, whoever keeps it. None where there is none."""
+    return ScopeKeeper(_secrets(session), session.project).read(key)
+
+
 def keeper_of(session: Session) -> Keeper:
-    """Who keeps what notebooks read: the scope, or the vault behind it."""
+    """Who keeps what notebooks read: the scope, or the vault behind it, which takes more rights to look into."""
     project = session.project
     if project.key_vault:
         return vault_scope.VaultKeeper(session, vault_scope.look(session))

@@ -78,6 +78,17 @@ def test_staging_gets_the_newest_image_and_a_key_that_is_shown_nowhere(there: di
     assert made.secrets_["staging_key"] == key, "made once"
 
 
+def test_a_key_that_the_scope_shows_is_taken_without_a_look_into_the_vault_behind_it(
+    there: dict[Stage, Endpoint],
+) -> None:
+    made = cloud()
+    made.results = [deployed(OTHER)]
+    made.secrets_ = {"staging-key": "made-before"}
+    project = Project(key_vault="/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v")
+    deploy(made.session(project), Order("staging"))
+    assert made.secrets_ == {"staging-key": "made-before"}
+
+
 def test_what_answers_with_that_image_already_is_kept(there: dict[Stage, Endpoint]) -> None:
     made = cloud()
     for stage in NOBODY:
