@@ -159,13 +159,7 @@ def fitted(rows: Sequence[Mapping[str, Cell]], kept: KeptRows) -> list[Row]:
             hint=f"It takes {', '.join(kept.columns)}.",
         )
     fractional = {name for name in kept.columns if any(_is_fraction(row[name]) for row in kept.rows)}
-    return [
-        {
-            name: float(row[name] or 0.0) if _to_float(row[name], name in fractional) else row[name]
-            for name in kept.columns
-        }
-        for row in rows
-    ]
+    return [{name: _as_learned(row[name], name in fractional) for name in kept.columns} for row in rows]
 
 
 def numbers(row: Mapping[str, Cell]) -> dict[str, float]:
@@ -197,9 +191,13 @@ def _wrong(number: int, row: Mapping[str, Cell], kept: KeptRows) -> list[str]:
     return problems
 
 
-def _to_float(value: Cell, fractional: bool) -> bool:
-    """A model that has learned a column with fractions takes no whole numbers in it (MLflow's signatures)."""
-    return fractional and isinstance(value, int)
+def _as_learned(value: Cell, fractional: bool) -> Cell:
+    """MLflow's signatures take whole numbers for fractions as little as fractions for whole numbers."""
+    if fractional and isinstance(value, int):
+        return float(value)
+    if not fractional and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _is_fraction(value: Cell) -> bool:

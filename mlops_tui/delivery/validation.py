@@ -182,7 +182,8 @@ def _verdict(session: Session, endpoint: Endpoint, build: str, evidence: checks.
 def _keep(session: Session, report: Report, version: ModelVersion, verdict: Verdict) -> None:
     """As tags: on the model version in Azure ML, which is what counts, then on MLflow's as far as that allows it."""
     failed = [check for check in verdict.checks if not check.passed]
-    detail = "; ".join(f"{check.name}: {check.detail}" for check in failed or verdict.checks if check.name != "image")
+    telling = failed or [check for check in verdict.checks if check.name in ("equals training", "champion")]
+    detail = "; ".join(f"{check.name}: {check.detail}" for check in telling)
     tags = {
         "verdict": "passed" if verdict.passed else "failed",
         "verdict_at": datetime.fromtimestamp(verdict.at, UTC).isoformat(timespec="seconds"),

@@ -143,7 +143,7 @@ def test_what_is_no_kept_test_set_is_refused(table: bytes, predictions: bytes, s
     "text",
     [
         '[{"alcohol": 9, "ash": 3}, {"ash": 4, "alcohol": 10.5}]',
-        '{"alcohol": 9, "ash": 3}\n\n{"alcohol": 10.5, "ash": 4}\n',
+        '{"alcohol": 9, "ash": 3.0}\n\n{"alcohol": 10.5, "ash": 4}\n',
         "alcohol,ash\n9,3\n10.5,4\n",
         "quality; alcohol;ash\n5;9;3\n6;10.5;4\n",
     ],
