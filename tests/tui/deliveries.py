@@ -134,7 +134,7 @@ def verdict(passed: bool = True, champion: str = OLD, build: str = NEW) -> Verdi
 def building() -> list[Event]:
     return [
         LaneState(lane="image", title="Container image in the registry", state="running", build=NEW),
-        Identified(what="job run", id="2001", url="https://adb.example/run/2001"),
+        Identified(what="image job run", id="2001", url="https://adb.example/run/2001"),
         LogLine(source="image", text="Step 3/8 : RUN pip install --no-cache-dir -r requirements.txt"),
         LogLine(source="image", text="WARNING: Running pip as root", level="warning"),
     ]

@@ -19,6 +19,7 @@ TEXTS = {
 }
 # What our own programs say, and match by.
 FIXED = {"type", "state", "status", "level", "action", "step", "name", "needs", "setting", "source", "Identified.what"}
+FIXED |= {"lane", "stage", "health", "verdict"}
 FIXED |= {f"{kind}.run" for kind in ("RunState", "MetricsRead")} | {"Identified.id", "RunResult.run_id"}
 
 

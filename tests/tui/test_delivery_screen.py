@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.command import CommandPalette
 from textual.widgets import Footer
 
@@ -16,7 +17,8 @@ from mlops_tui.tui.dialogs.approve import ApproveDialog
 from mlops_tui.tui.dialogs.confirm_rollback import ConfirmRollback
 from mlops_tui.tui.dialogs.ending import EndingDialog
 from mlops_tui.tui.screens.help import HelpScreen
-from mlops_tui.tui.widgets.lanes import Lanes
+from mlops_tui.tui.state.delivery import LaneRow
+from mlops_tui.tui.widgets.lanes import LaneLine, Lanes
 from mlops_tui.tui.widgets.log_view import LogView
 from tests.tui.deliveries import (
     KEY,
@@ -37,7 +39,9 @@ from tests.tui.deliveries import (
     validated,
 )
 from tests.tui.delivery_scene import delivery, told
+from tests.tui.picture import text_of
 from tests.tui.replay import Answer, recorded
+from tests.tui.waiting import until
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 
@@ -363,6 +367,23 @@ async def test_help_and_palette_tell_all_that_can_be_done(tmp_path: Path) -> Non
         await scene.until(lambda: isinstance(scene.app.screen, CommandPalette))
         await scene.press(*"approve and")
         await scene.reads("Approve and deploy to production")
+
+
+async def test_what_the_mouse_rests_on_is_told_as_text() -> None:
+    """Details come from outside: nobody may write markup there."""
+    row = LaneRow("staging", "failed", "Staging [b]", "18", "no [/subscriptions/abc] there")
+
+    class OneLane(App[None]):
+        TOOLTIP_DELAY = 0.01
+
+        def compose(self) -> ComposeResult:
+            yield LaneLine("staging")
+
+    app = OneLane()
+    async with app.run_test(tooltips=True) as pilot:
+        app.query_one(LaneLine).show(row, 0, 0.0, 2)
+        await pilot.hover(LaneLine)
+        await until(pilot, lambda: "no [/subscriptions/abc] there" in text_of(app).replace("\n", " "))
 
 
 async def test_another_cloud_begins_anew(tmp_path: Path) -> None:

@@ -217,10 +217,12 @@ def test_champion_and_challenger_stand_side_by_side() -> None:
 
 def test_the_card_of_an_endpoint_tells_who_gets_the_traffic() -> None:
     card = endpoint_card(production()).plain
-    assert "blue  ░░░░░░░░░░   0 %  build 17  Succeeded" in card
-    assert "green ██████████ 100 %  build 18  Succeeded" in card
+    assert "blue  ░░░░░░░░░░   0 %  17" in card
+    assert "green ██████████ 100 %  18" in card
     assert "build 17 (u brings it back)" in card
     assert "✔ healthy (Succeeded)" in card
+    alone = replace(staging(), deployments=(replace(staging().deployments[0], traffic=100, state="Updating"),))
+    assert "traffic     ██████████ 100 %  18  Updating" in endpoint_card(alone).plain
 
 
 def test_how_far_a_build_has_come_in_a_word_and_in_a_sentence() -> None:

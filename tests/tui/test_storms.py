@@ -12,26 +12,48 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from mlops_tui.events import ErrorCard, Event, Problem, StepState
+from mlops_tui.events import ErrorCard, Event, LogLine, Problem, StepState
 from mlops_tui.tui.app import MlopsApp
+from tests.tui.deliveries import (
+    KEY,
+    OLD,
+    answering,
+    asked,
+    building,
+    built,
+    deployed,
+    image,
+    images,
+    predicted,
+    production,
+    rows,
+    staging,
+    validated,
+)
 from tests.tui.hostile import TEXTS, hostile
 from tests.tui.picture import text_of
 from tests.tui.replay import Answer, Replay, recorded
 
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 KEYS = [
-    *"abcdefghijklmnoprstuvwxyz123 /?<>[]GDCO",
+    *"abcdefghijklmnoprstuvwxyz1234 /?<>[]GDCO",
     *("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown"),
     *("f1", "f2", "f3", "f4", "f5", "ctrl+p", "ctrl+a", "backspace", "delete", "space", "question_mark", "slash"),
 ]
-MOVES = [*((key,) for key in KEYS), *[("2", "n", "enter"), ("1", "a", "enter"), ("q",), ("ctrl+c",)] * 2]
+LAUNCH = ("2", "n", "enter")
+OFTEN = [LAUNCH, LAUNCH, ("1", "a", "enter"), ("3", "g"), ("3", "t", "f5"), ("q",), ("ctrl+c",)]
+MOVES = [*((key,) for key in KEYS), *OFTEN * 2]
 PLACES = (
     ("enter",),
     ("down", "right_square_bracket", "right_square_bracket", "right_square_bracket", "right_square_bracket"),
     ("a", "enter"),
     ("2", "n", "enter"),
     ("down", "right_square_bracket", "right_square_bracket", "b", "o"),
-    ("3", "enter", "enter", "escape"),
+    ("3", "g"),
+    ("d", "down", "l", "v", "end", "u", "tab", "enter"),
+    ("t", "f5", "f6", "f7", "escape", "k", "y", "left_square_bracket"),
+    ("a", *"why", "enter", "escape"),
+    ("4", "enter", "enter", "escape"),
     ("f1", "escape", "ctrl+p", "escape"),
 )
 
@@ -64,8 +86,31 @@ def answers(text: str = "", hold_training: bool = False) -> Replay:
             "choices": [Answer(told("choices")), Answer([Problem(error=failure)], 1)],
             "save_settings": [Answer([Problem(error=failure)], 2)],
             "end_run": [Answer(), Answer([Problem(error=failure)], 1)],
+            **_delivery(text, failure),
         }
     )
+
+
+def _delivery(text: str, failure: ErrorCard) -> dict[str, Sequence[Answer]]:
+    """The same of delivery; each job fails every other time."""
+
+    def told(*events: Event) -> Answer:
+        return Answer(hostile(events, text))
+
+    failed = Answer([Problem(error=failure)], 1)
+    return {
+        "images": [told(images(image(verdict="failed"), image(OLD, verdict="passed"))), failed],
+        "endpoints": [told(answering(staging(previous=OLD), production())), failed],
+        "build": [told(*building(), *built()), failed],
+        "deploy": [told(*deployed()), failed],
+        "validate": [told(*validated(False)), failed],
+        "rollback": [told(*deployed("production")), failed],
+        "approval": [told(asked("failed")), failed],
+        "rows": [told(rows()), failed],
+        "predict": [told(predicted()), failed],
+        "stage_log": [told(LogLine(source="staging", text=text))],
+        "endpoint_key": [Answer(secret=KEY), failed],
+    }
 
 
 def app_on(replay: Replay, folder: Path) -> MlopsApp:
@@ -90,7 +135,8 @@ async def test_no_text_breaks_a_screen(text: str, size: tuple[int, int], tmp_pat
         shown = text_of(pilot.app)
         assert not [character for character in shown if character < " " and character != "\n"]
     asked = {do for do, _ in replay.asked}
-    assert {"open", "plan", "apply", "train", "runs"} <= asked, "the visit did not get everywhere"
+    everywhere = {"open", "plan", "apply", "train", "runs", "images", "deploy", "rollback", "rows", "endpoint_key"}
+    assert everywhere <= asked, "the visit did not get everywhere"
 
 
 async def test_a_terminal_may_change_its_size_all_the_time(tmp_path: Path) -> None:
@@ -128,6 +174,7 @@ async def test_any_keys_in_any_order(tmp_path: Path) -> None:
             if trainings:
                 assert "1000" in {sweep.job_run for sweep in sweeps}, f"job run 1000 is forgotten after {keys}"
             launched += len(trainings)
+        assert KEY not in app.clipboard
         assert replay.closed, f"the worker was not told of the end after {keys}"
         assert app.return_code in (0, None), f"it crashed after {keys}"
     assert pressed > 100

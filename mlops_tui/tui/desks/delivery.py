@@ -106,7 +106,7 @@ class DeliveryDesk:
 
     def validate(self, build: str) -> None:
         """What staging answers with, which is this build."""
-        self._begin("validate", "validation", build, asked={"stage": "staging"})
+        self._begin("validate", "validation", build, asked={"stage": "staging", "build": build})
 
     def roll_back(self, endpoint: Endpoint) -> None:
         self._begin("rollback", endpoint.stage, endpoint.previous, asked={"stage": endpoint.stage})

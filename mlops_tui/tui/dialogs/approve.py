@@ -105,7 +105,7 @@ class ApproveDialog(BoxDialog[str]):
 
 
 def _found(asked: ApprovalAsked, verdict: Verdict | None, practice: bool) -> Content:
-    """Verdict first, for it decides; then the costs, then what changes."""
+    """The verdict, for it decides; the costs; what changes; then all that the validation has found."""
     word = asked.verdict or "none"
     if asked.verdict:
         said = (f"{VERDICT_SIGNS[word]} {word}", f"bold ${VERDICT_COLOURS[word]}")
@@ -113,13 +113,11 @@ def _found(asked: ApprovalAsked, verdict: Verdict | None, practice: bool) -> Con
         said = (f"{WARNING} none", "bold $text-warning")
     detail = f": {plain(asked.detail)}" if asked.detail else ""
     parts = [Content.assemble(("Verdict  ", "$text-muted"), said, detail)]
-    if verdict is not None:
-        parts += [checks_text(verdict), comparison_text(verdict)]
     if asked.cost:
         cost = plain(asked.cost)
         estimate = "" if "estimate" in cost else " (estimate)"
         note = ", but nothing here, in the practice cloud" if practice else ""
-        parts += [Content(""), Content.assemble(("Cost     ", "$text-muted"), f"{cost}{estimate}{note}")]
+        parts += [Content.assemble(("Cost     ", "$text-muted"), f"{cost}{estimate}{note}")]
     parts += [Content(""), Content.styled("What will change", "$text-muted")]
     for change in asked.changes:
         line = f"{ACTION_SIGNS.get(change.action, '')} {change.action} {plain(change.what)}"
@@ -128,4 +126,7 @@ def _found(asked: ApprovalAsked, verdict: Verdict | None, practice: bool) -> Con
         parts.append(Content.assemble((line, colour), (f"  {more}" if more else "", "$text-muted")))
         if change.warning:
             parts.append(Content.styled(f"  {WARNING} {plain(change.warning)}", "$text-warning"))
+    if verdict is not None:
+        found = Content.styled("What the validation has found", "$text-muted")
+        parts += [Content(""), found, checks_text(verdict), comparison_text(verdict)]
     return Content("\n").join(parts)

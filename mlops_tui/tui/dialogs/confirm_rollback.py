@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Button, Static
 
 from mlops_tui.events import Endpoint
@@ -33,7 +34,7 @@ class ConfirmRollback(BoxDialog[bool]):
         )
         with Horizontal(classes="answers"):
             yield Button("Keep it as it is", id="keep", variant="primary")
-            yield Button(f"Bring {back} back", id="roll-back", variant="error")
+            yield Button(Content(f"Bring {back} back"), id="roll-back", variant="error")
 
     def on_mount(self) -> None:
         self.query_one("#keep").focus()

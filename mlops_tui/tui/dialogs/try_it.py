@@ -91,7 +91,7 @@ class TryItDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content(f" {title_words(self._tried)} ")
+            box.border_title = Content(title_words(self._tried))
             yield Static("", markup=False, classes="muted", id="about")
             with VerticalScroll(id="scroll", can_focus=False):
                 yield Container(id="measures")

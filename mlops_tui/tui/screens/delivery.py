@@ -29,7 +29,7 @@ from mlops_tui.tui.words.deliveries import job_words, status_words
 from mlops_tui.tui.words.plain import plain
 
 TICK = 0.5  # seconds between two looks at the clock while something is at work
-OF_AN_ENDPOINT = ("try_it", "service_log", "copy_key", "open_page")
+OF_AN_ENDPOINT = ("try_it", "copy_key")
 
 
 class DeliveryScreen(EndpointActions):
@@ -117,7 +117,7 @@ class DeliveryScreen(EndpointActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing are not there."""
         state = self.delivery
-        if action in OF_AN_ENDPOINT and action != "service_log":
+        if action in OF_AN_ENDPOINT:
             return self.endpoint is not None
         match action:
             case "go_on":
@@ -130,7 +130,7 @@ class DeliveryScreen(EndpointActions):
                 return bool(self.endpoint and self.endpoint.previous) and not state.running
             case "service_log":
                 return self.endpoint is not None or self.details.service_log
-            case "copy":
+            case "copy" | "open_page":
                 return self.endpoint is not None or state.image_of(state.build) is not None
             case "other":
                 return len(state.builds) > 1 and not state.running

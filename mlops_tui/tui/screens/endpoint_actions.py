@@ -73,8 +73,11 @@ class EndpointActions(DeliveryActions):
             self.notify(f"The {what}'s address is in the clipboard.", title="Copied", markup=False)
 
     def action_open_page(self) -> None:
-        endpoint = self.endpoint
-        if endpoint is not None and endpoint.page.startswith(WEB):
-            self.app.open_url(endpoint.page)
+        """On the first lane the model's, else the endpoint's."""
+        image, endpoint = self.delivery.image_of(self.build_in_hand), self.endpoint
+        of_image = self.lanes.lane == "image" and image is not None
+        url = image.url if of_image and image else endpoint.page if endpoint else ""
+        if url.startswith(WEB):
+            self.app.open_url(url)
         else:
             self.notify("It has no page.", title="No page", severity="warning", markup=False)

@@ -239,7 +239,7 @@ class DeliveryState:
         if job is None:
             return
         match event:
-            case Identified(what="job run"):
+            case Identified() if event.what.endswith("job run"):
                 job.job_run, job.url = event.id, event.url
             case Problem():
                 at_work = [lane for lane, row in self.told.items() if row.state in AT_WORK]
@@ -273,8 +273,8 @@ class DeliveryState:
                 del self.told[lane]
 
     def _keep_image(self, image: ModelImage) -> None:
-        known = image.build in self._by_build
-        changed = (image if each.build == image.build else each for each in self.images)
+        known = any(each.id == image.id for each in self.images)
+        changed = (image if each.id == image.id else each for each in self.images)
         self._keep_images(tuple(changed) if known else (image, *self.images))
 
     def _keep_images(self, images: tuple[ModelImage, ...]) -> None:

@@ -81,9 +81,10 @@ class LaneDetails(Container):
     def show(self, state: DeliveryState, lane: Lane) -> None:
         row = lane_row(state, lane)
         title = plain(row.title) or f"{LANE_TITLES[lane]} of {build_words(state.build)}"
-        self.query_one(LaneFacts).show(title, lane_text(state, lane), _problem(state, lane))
+        problem = _problem(state, lane)
+        self.query_one(LaneFacts).show(title, lane_text(state, lane), problem)
         path = self._show_log(state, lane)
-        live = self.service_log or row.state in AT_WORK or lane in state.problems
+        live = self.service_log or row.state in AT_WORK or problem is not None
         beside = path is not None and (live or self.screen.size.width >= SIDE_BY_SIDE)
         self.set_class(self.parts == "facts" or (self.parts == "both" and not beside), "-facts")
         self.set_class(self.parts == "log", "-log")

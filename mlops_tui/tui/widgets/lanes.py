@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
@@ -37,13 +38,15 @@ class LaneLine(Static):
             super().__init__()
             self.lane = lane
 
-    def show(self, row: LaneRow, tick: int, now: float) -> None:
-        line = lane_line(row, SPINNER[tick % len(SPINNER)] if row.state == "running" else STEP_SIGNS[row.state], now)
+    def show(self, row: LaneRow, tick: int, now: float, room: int) -> None:
+        sign = SPINNER[tick % len(SPINNER)] if row.state == "running" else STEP_SIGNS[row.state]
+        line = lane_line(row, sign, now, room)
         shown = line.plain, row.state
         if shown != self._shown:
             self._shown = shown
             self.update(line, layout=False)  # its height stays
-            self.tooltip = f"{LANE_TITLES[row.lane]}: {row.state}. {plain(row.title)} {plain(row.detail)}".rstrip()
+            told = ". ".join(filter(None, [row.state, plain(row.title), plain(row.detail)]))
+            self.tooltip = Content(f"{LANE_TITLES[row.lane]}: {told}")
 
     def on_click(self, event: Click) -> None:
         event.stop()
@@ -89,8 +92,10 @@ class Lanes(Vertical, can_focus=True):
 
     def show(self, state: DeliveryState, tick: int = 0) -> None:
         now = time.monotonic()
+        rows = {lane: lane_row(state, lane) for lane in LANES}
+        room = max(len(plain(row.build)) for row in rows.values())
         for line in self.query(LaneLine):
-            line.show(lane_row(state, line.lane), tick, now)
+            line.show(rows[line.lane], tick, now, room)
 
     def go(self, lane: Lane) -> None:
         """Take that one in hand."""

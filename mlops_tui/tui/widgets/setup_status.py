@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Button, Static
 
 from mlops_tui.tui.state.setup import SetupState
@@ -54,7 +55,7 @@ class SetupStatus(Vertical):
         shown = f"{SIGNS.get(mood) or SPINNER[tick % len(SPINNER)]} {text}"
         if shown != line.content:
             line.update(shown, layout=False)  # its height stays
-            line.tooltip = text
+            line.tooltip = Content(text)  # a text would be taken for markup
             line.set_classes(f"text -{mood}")
         self._offer("#train", state.ready and not state.problem)
         self._offer("#all", state.appliable)

@@ -40,7 +40,7 @@ class StepLine(Static):
         self.update(
             Content.assemble((f"{sign} ", colour), title, "\n  ", (state, colour)), layout=False
         )  # its height stays
-        self.tooltip = f"{title}: {state}"
+        self.tooltip = Content(f"{title}: {state}")  # a text would be taken for markup
 
     class Clicked(Message):
         def __init__(self, step: str) -> None:

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from mlops_tui.events import Deployment, Endpoint, Health, Lane, ModelImage
-from mlops_tui.tui.state.delivery import DeliveryState, LaneRow
+from mlops_tui.tui.state.delivery import AT_WORK, DeliveryState, LaneRow
 from mlops_tui.tui.state.lanes import lane_row
 from mlops_tui.tui.words.builds import when
 from mlops_tui.tui.words.deliveries import LANE_TITLES, end_of
@@ -17,7 +17,10 @@ from mlops_tui.tui.words.plain import plain
 from mlops_tui.tui.words.signs import STEP_COLOURS, STEP_SIGNS
 from mlops_tui.tui.words.verdicts import VERDICT_COLOURS, VERDICT_SIGNS, verdict_text
 
-TITLE, STATE, TIME, BUILD = 10, 8, 6, 20  # cells of a lane's line
+TITLE, STATE, TIME = 10, 8, 6  # cells of a lane's line
+LONGEST_BUILD = 26  # cells: that of a number made up here
+TRAFFIC_BUILD = 20  # cells
+WELL = ("succeeded", "running")  # states that need no mention
 LABEL = 11  # cells
 SHORT_DIGEST = 19  # characters: sha256: and twelve
 BAR = 10  # cells of a whole endpoint's traffic
@@ -28,29 +31,34 @@ HEALTH_SIGNS: Mapping[Health, tuple[str, str]] = {  # with a variable of the the
     "absent": (STEP_SIGNS["waiting"], "text-muted"),
 }
 ABOUT: Mapping[Lane, str] = {
-    "image": "A container image of the build's best model: the same file answers in every stage. Press b to build it.",
-    "staging": "A small container to try the model in, before anybody relies on it. Press d to deploy the build there.",
+    "image": "A container image of the build's best model: the same file answers in every stage.",
+    "staging": "A small container to try the model in, before anybody relies on it.",
     "validation": "The build's kept test set goes to staging: does it answer as it was trained, and better than what "
-    "is in production? Press v to measure it.",
-    "approval": "Production costs money and people rely on it: somebody has to say yes. Press a to see what would "
-    "change, what it would cost, and the verdict.",
-    "production": "A cluster that answers for real: the new model beside the old one, then the traffic goes over. "
-    "Press a to approve and deploy.",
+    "is in production?",
+    "approval": "Production costs money and people rely on it: somebody has to say yes.",
+    "production": "Where it answers for real: the new model comes beside the old one, then the traffic goes over.",
+}
+HOW: Mapping[Lane, str] = {
+    "image": "Press b to build it.",
+    "staging": "Press d to deploy the build there.",
+    "validation": "Press v to measure it.",
+    "approval": "Press a to see what would change, what it would cost, and the verdict.",
+    "production": "Press a to approve and deploy.",
 }
 Fact = tuple[str, str | Content]
 
 
-def lane_line(row: LaneRow, sign: str, now: float) -> Content:
-    """✔ Staging    done       3:07 17     healthy"""
+def lane_line(row: LaneRow, sign: str, now: float, room: int = 0) -> Content:
+    """✔ Staging    done       3:07  17  healthy, with that much `room` for the build"""
     colour = f"${STEP_COLOURS[row.state]}"
-    build = end_of(plain(row.build), BUILD)
+    build = f"{end_of(plain(row.build), LONGEST_BUILD):<{min(room, LONGEST_BUILD)}}"
     return Content.assemble(
         (f"{sign} ", colour),
         f"{LANE_TITLES[row.lane]:<{TITLE}} ",
         (f"{row.state:<{STATE}}", colour),
         f"{duration(row.elapsed(now)):>{TIME}} ",
-        f" {build}" if build else "",
-        ("  " if build else " ") + plain(row.detail),
+        f" {build}  " if build else " ",
+        plain(row.detail),
     )
 
 
@@ -67,8 +75,8 @@ def lane_text(state: DeliveryState, lane: Lane) -> Content:
         return verdict_text(verdict)
     if lane in ("validation", "approval") and image is not None and (image.verdict or image.approved_by):
         return _facts(_of_verdict(image))
-    detail = plain(row.detail) if row.state not in ("waiting", "failed") else ""
-    return Content("\n").join([*([Content(detail)] if detail else []), Content.styled(ABOUT[lane], "$text-muted")])
+    how = f" {HOW[lane]}" if row.state not in AT_WORK else ""
+    return Content.styled(f"{ABOUT[lane]}{how}", "$text-muted")
 
 
 def endpoint_card(endpoint: Endpoint) -> Content:
@@ -86,7 +94,7 @@ def endpoint_card(endpoint: Endpoint) -> Content:
             ("build", plain(endpoint.build)),
             *_labelled("traffic", [_traffic(each, endpoint.deployments) for each in endpoint.deployments]),
             ("before it", previous),
-            ("page", plain(endpoint.page)),
+            ("page", "o opens it in the browser" if endpoint.page else ""),
         ]
     )
 
@@ -127,7 +135,7 @@ def _of_image(image: ModelImage) -> list[Fact]:
         ("metrics", metrics),
         ("made", when(image.created)),
         ("MLflow run", plain(image.run_id)),
-        ("page", plain(image.url)),
+        ("page", "o opens it in the browser" if image.url else ""),
     ]
 
 
@@ -144,12 +152,14 @@ def _of_verdict(image: ModelImage) -> list[Fact]:
 
 
 def _traffic(deployment: Deployment, all_of_them: Iterable[Deployment]) -> str:
-    """blue   ██████████ 100 %  build 17  Succeeded"""
-    width = max(cell_len(plain(each.name)) for each in all_of_them)
+    """blue   ██████████ 100 %  17"""
+    names = [plain(each.name) for each in all_of_them]
+    name = plain(deployment.name) if len(names) > 1 else ""  # one alone is named as its endpoint
+    padded = f"{name}{' ' * (max(map(cell_len, names)) - cell_len(name))} " if name else ""
     full = round(BAR * min(max(deployment.traffic, 0), 100) / 100)
-    name = plain(deployment.name)
+    state = "" if deployment.state.lower() in WELL else f"  {plain(deployment.state)}"
     bar = f"{'█' * full}{'░' * (BAR - full)} {deployment.traffic:>3} %"
-    return f"{name}{' ' * (width - cell_len(name))} {bar}  build {plain(deployment.build)}  {plain(deployment.state)}"
+    return f"{padded}{bar}  {end_of(plain(deployment.build), TRAFFIC_BUILD)}{state}"
 
 
 def _labelled(label: str, values: Iterable[str]) -> list[Fact]:

@@ -18,9 +18,7 @@ def title_words(tried: TryOut) -> str:
 def rows_words(tried: TryOut) -> str:
     """What stands in the form."""
     if tried.rows:
-        return (
-            f"Row {tried.place + 1} of {len(tried.rows)} of the kept test set. Change what you like, then press Enter."
-        )
+        return f"Row {tried.place + 1} of {len(tried.rows)} of the kept test set. Change what you like, then Enter."
     if tried.reading:
         return "Reading real rows of the test set …"
     return "There are no rows to try it with." if tried.problem is None else "The rows could not be read."
