@@ -76,15 +76,15 @@ class Keeper:
 
     def again(self) -> None:
         """Have its process end and start anew at once."""
-        self._again = True
-        self._terminate("Restarting container")
+        self._terminate("Restarting container", again=True)
 
     def join(self, seconds: float) -> None:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(max(0.0, seconds))
 
-    def _terminate(self, why: str) -> None:
+    def _terminate(self, why: str, again: bool = False) -> None:
         with self._lock:
+            self._again = self._again or again
             if self._process is not None and not self._killed_at:
                 self._killed_at = time.monotonic()
                 signal_group(self._process.pid, signal.SIGTERM)
@@ -110,6 +110,7 @@ class Keeper:
                 pause = min(pause * 2, self.longest_pause)
         except Exception:  # a defect of ours, or a full disk: the container is down, and says so
             log.exception("container %s", self.spec.name)
+            self._drop()
             self._set(status="terminated", detail="ContainerCannotRun", exit_code=128, ready=False)
         else:
             if self.container.status == "waiting":  # it was told to end before, or between two starts
@@ -117,6 +118,15 @@ class Keeper:
                 self._set(status="terminated", detail="Completed", exit_code=last.exit_code if last else 0)
         finally:
             self.log.close()
+
+    def _drop(self) -> None:
+        """Nobody looks after the process any more: it must not go on."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait(self.grace)
+            process.close()
 
     def _is_done(self) -> bool:
         state, policy = self.container, self.spec.policy
@@ -179,6 +189,7 @@ class Keeper:
         process = start_process(self.spec, environment_of(self.spec, self._folder, port), self._nursery)
         with self._lock:
             self._killed_at = 0.0
+            self._again = False  # what was asked for before has just been done
             self._process = process
         if self._ending.is_set():
             self._terminate("Stopping container")

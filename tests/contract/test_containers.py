@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -228,6 +229,27 @@ def test_a_lost_image_is_said_and_waited_for(containers: Containers, served: Ima
     assert any(event.name == "Failed" and "manifest" in event.message for event in now(containers).events)
     hidden.rename(served.folder)
     assert ready(containers).status == "running"
+
+
+def test_one_that_cannot_be_looked_after_is_ended_and_says_so(
+    containers: Containers, served: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers.run("api", served, {})
+    port = ready(containers).port
+    pid = json.loads(ask(port))["pid"]
+    with monkeypatch.context() as patched:
+        patched.setattr(ContainerLog, "write", _disk_full)
+        with suppress(OSError):  # it may be gone already: what it printed before is enough
+            ask(port)
+        eventually(lambda: now(containers).status == "terminated")
+    assert now(containers).detail == "ContainerCannotRun"
+    assert not alive(pid)
+    containers.restart("api")
+    assert ready(containers).status == "running"
+
+
+def _disk_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_port_that_is_taken_meanwhile_becomes_another_one(tmp_path: Path, served: Image) -> None:
