@@ -155,6 +155,7 @@ class OnlineDeployments(OnlineResource):
             if kept is None:
                 return empty(204)
             self.check_idle(kept, f"delete deployment {kept['name']}")
+            self.check_idle(endpoint, f"delete deployment {kept['name']}", f"its endpoint {endpoint['name']}")
             if share := endpoint["properties"]["traffic"].get(kept["name"]):
                 raise self._has_traffic(kept["name"], share)
             kept["properties"]["provisioningState"] = "Deleting"

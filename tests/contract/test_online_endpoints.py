@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlops_tui.sandbox import process
+from mlops_tui.sandbox.store import Store
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     READER,
@@ -209,3 +210,15 @@ def test_a_killed_sandbox_comes_back_with_endpoints_keys_traffic_and_processes(f
     assert desk.key(name) == key
     desk.wait(f"onlineEndpoints/{name}/deployments/blue")
     assert desk.score(url, key, deployment="blue").json()["name"] == "three"
+    while len(containers := containers_of(folder)) > 2:
+        assert time.monotonic() < deadline + 20, f"what has given way is still there: {containers}"
+        time.sleep(0.1)
+    assert [one.split("/")[2] for one in containers] == ["blue", "green"]
+
+
+def containers_of(folder: Path) -> list[str]:
+    store = Store(folder)
+    try:
+        return [name for name, _ in store.items("container", "online/")]
+    finally:
+        store.close()

@@ -195,6 +195,16 @@ def test_a_request_that_is_under_way_is_answered_though_its_deployment_goes(desk
     assert counted["one"] == 1
 
 
+def test_faults_can_be_ordered_for_the_door(desk: Desk) -> None:
+    name = named()
+    url = desk.endpoint(name)["properties"]["scoringUri"]
+    desk.deploy(name, "blue", "one")
+    desk.traffic(name, blue=100)
+    key = desk.key(name)
+    desk.http.post("/_sandbox/faults", json={"path": f"/endpoints/{name}/score", "status": 503, "count": 2})
+    assert [desk.score(url, key).status_code for _ in range(3)] == [503, 503, 200]
+
+
 def test_a_killed_instance_costs_nobody_an_answer_while_another_is_there(desk: Desk) -> None:
     name = named()
     url = desk.endpoint(name)["properties"]["scoringUri"]
