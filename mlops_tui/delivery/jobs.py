@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.clouds.databricks_runs import RunOutput
 from mlops_tui.delivery.follower import Follower
-from mlops_tui.errors import DeliveryFailedError, UsageError
+from mlops_tui.errors import CloudError, DeliveryFailedError, UsageError
 from mlops_tui.events import Identified, Lane, LogLine
 from mlops_tui.setup.delivery_jobs import TASK, known
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.databricks import Databricks
-    from mlops_tui.clouds.databricks_runs import RunInfo, RunOutput
+    from mlops_tui.clouds.databricks_runs import RunInfo
     from mlops_tui.delivery.parameters import JobKind
     from mlops_tui.session import Session
 
@@ -101,16 +102,20 @@ def _token(job_id: int, parameters: Mapping[str, str], before: list[RunInfo]) ->
 
 
 def _outcome(databricks: Databricks, launched: Launched, ended: RunInfo) -> dict[str, Any]:
-    task = ended.task_run_ids[0] if ended.task_run_ids else launched.run_id
     if ended.status == "canceled":
         raise DeliveryFailedError(
             f"Job run {launched.run_id} was cancelled before its end.",
             hint="Run the same command again: it looks at what is there and does the rest.",
             link=launched.url,
         )
-    output = databricks.runs.output(task)
+    task = ended.task_run_ids[-1] if ended.task_run_ids else launched.run_id
     if ended.status == "failed":
+        try:
+            output = databricks.runs.output(task)
+        except CloudError as error:  # it failed before its notebook began: the run itself says why
+            output = RunOutput("", "", f"{ended.message}\n{error.message}")
         raise _failed(output, ended, launched)
+    output = databricks.runs.output(task)
     try:
         value = json.loads(output.result)
     except ValueError:

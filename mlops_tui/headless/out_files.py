@@ -39,12 +39,23 @@ class OutFiles:
             self._write(METRICS, _of_runs(event))
         elif isinstance(event, ImageReady):
             self._write(IMAGE, image_file(event.image))
-            if not self._compared:  # a build that was trained by another command
+            if not self._compared and not self._is_compared_there(event.image):
                 image = event.image
                 own = {"build_number": image.build, "run_id": image.run_id, "metrics": image.metrics}
                 self._write(METRICS, own)
         elif isinstance(event, Validated):
             self._write(VERDICT, dataclasses.asdict(event.verdict))
+
+    def _is_compared_there(self, image: ModelImage) -> bool:
+        """Whether the training of that build has left its table of runs in the folder."""
+        try:
+            there = json.loads((self._folder / METRICS).read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(there, dict) and (there.get("build_number"), there.get("run_id")) == (
+            image.build,
+            image.run_id,
+        )
 
     def _write(self, name: Path, value: dict[str, Any]) -> None:
         target = self._folder / name

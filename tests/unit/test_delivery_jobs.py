@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mlops_tui.clouds.databricks_runs import RunOutput
 from mlops_tui.delivery import follower, jobs
-from mlops_tui.errors import DeliveryFailedError, Interrupted, UnreachableError, UsageError
+from mlops_tui.errors import CloudError, DeliveryFailedError, Interrupted, UnreachableError, UsageError
 from mlops_tui.events import Event, Identified, LogLine
 from mlops_tui.session import Session
 from mlops_tui.training import outage
@@ -89,6 +90,21 @@ def test_a_failure_is_told_in_the_notebooks_own_sentence() -> None:
     assert error.raw.splitlines()[0] == "Traceback (most recent call last)", "without colours"
     assert "same command again" in error.hint
     assert error.exit_code == 1
+
+
+def test_a_run_that_failed_before_its_notebook_began_is_told_in_the_platforms_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud = FakeCloud(results=["{}"], ended_as="failed")
+
+    def refuse(run_id: int) -> RunOutput:
+        raise CloudError("There is no output of run 1101.")
+
+    monkeypatch.setattr(cloud, "output_of", refuse)
+    with pytest.raises(DeliveryFailedError) as caught:
+        run(cloud.session())
+    assert caught.value.message == "failed", "the state's own message"
+    assert "There is no output" in caught.value.raw
 
 
 def test_a_cancelled_run_and_one_that_tells_nothing_are_errors_too() -> None:

@@ -115,6 +115,16 @@ def test_a_build_that_was_trained_elsewhere_leaves_its_metrics_too(tmp_path: Pat
     assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == IMAGE.metrics
 
 
+def test_the_table_that_the_training_has_left_stays_when_its_image_is_built(tmp_path: Path) -> None:
+    best = RunResult("b", {}, "succeeded", {"rmse": 0.71}, best=True, run_id=IMAGE.run_id, build="17")
+    OutFiles(tmp_path).keep(events.RunsCompared(build="17", results=(best,), best="b", gate="", passed=True))
+    OutFiles(tmp_path).keep(events.ImageReady(image=IMAGE, fresh=True))
+    assert json.loads((tmp_path / "metrics.json").read_text())["best"] == "b"
+    other = replace(IMAGE, build="18")
+    OutFiles(tmp_path).keep(events.ImageReady(image=other, fresh=True))
+    assert json.loads((tmp_path / "metrics.json").read_text())["build_number"] == "18"
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_begun(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"):
