@@ -11,9 +11,9 @@ import base64
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from mlops_tui.sandbox import blob_signatures, clock
@@ -27,6 +27,7 @@ CONTAINER, BLOB, BLOCK = "blob-container", "blob", "blob-block"
 PIECE = 1024 * 1024
 BINARY = "application/octet-stream"
 Check = Callable[[Body | None], None]
+Section = tuple[Path, int, int]  # a file, an offset in it, a length
 
 
 class BlobStore:
@@ -186,10 +187,6 @@ class BlobStore:
         if before:
             self.path(before).unlink(missing_ok=True)
 
-    def staged(self, account: str, container: str, name: str) -> Mapping[str, Body]:
-        blocks = self._store.list(BLOCK, _block_key(account, container, name, ""))
-        return {block["id"]: block for block in blocks}
-
     def commit(
         self,
         account: str,
@@ -200,14 +197,33 @@ class BlobStore:
         headers: Mapping[str, str],
         check: Check | None = None,
     ) -> Body:
-        """The blob is these blocks, in this order; the others are dropped. Raises KeyError for an unknown one."""
-        staged = self.staged(account, container, name)
-        chosen = [staged[one] for one in block_ids]
-        pieces = (piece for block in chosen for piece in _pieces(self.path(block)))
+        """The blob is these blocks, in this order: staged ones or, by their old ids, those that it is made of already.
+
+        Staged ones that are not named are dropped. Raises KeyError for an unknown one.
+        """
+        known = self._committed(account, container, name)
+        staged = self._store.list(BLOCK, _block_key(account, container, name, ""))
+        known |= {block["id"]: (self.path(block), 0, block["length"]) for block in staged}
+        blocks = [(one, known[one]) for one in block_ids]
+        pieces = _sections(section for _, section in blocks)
         made = self.write(account, container, name, pieces, metadata, headers, check)
+        with self._store.transaction():
+            # By the checksum of the whole Azure does not know a blob that came in blocks.
+            made["headers"] = {key: value for key, value in made["headers"].items() if key != "content-md5"}
+            made["blocks"] = [(one, length) for one, (_, _, length) in blocks]
+            self._store.put(BLOB, _key(account, container, name), made)
         for key, block in self._store.items(BLOCK, _block_key(account, container, name, "")):
             self._drop_block(key, block)
         return made
+
+    def _committed(self, account: str, container: str, name: str) -> dict[str, Section]:
+        """Where in the blob's file its blocks are."""
+        found: dict[str, Section] = {}
+        blob, at = self.find(account, container, name) or {}, 0
+        for one, length in blob.get("blocks", ()):
+            found[one] = (self.path(blob), at, length)
+            at += length
+        return found
 
     def sweep(self) -> None:
         """Remove the files that no document names: of writers that were killed. Nobody may be writing."""
@@ -234,10 +250,18 @@ class BlobStore:
         return name, length, base64.b64encode(digest.digest()).decode()
 
 
-def _pieces(path: Path) -> Iterable[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+def read_section(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
+    """A part of a file, in pieces."""
+    file.seek(first)
+    while length > 0 and (piece := file.read(min(PIECE, length))):
+        length -= len(piece)
+        yield piece
+
+
+def _sections(sections: Iterable[Section]) -> Iterator[bytes]:
+    for path, first, length in sections:
+        with path.open("rb") as file:
+            yield from read_section(file, first, length)
 
 
 def _key(account: str, container: str, name: str) -> str:

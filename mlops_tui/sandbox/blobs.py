@@ -20,10 +20,11 @@ from mlops_tui.sandbox import blob_access
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Service
 from mlops_tui.sandbox.blob_access import BlobAccess, Need
 from mlops_tui.sandbox.blob_dialect import BLOBS, http_date, service_headers
-from mlops_tui.sandbox.blob_store import PIECE, BlobStore
+from mlops_tui.sandbox.blob_store import BlobStore, read_section
 
 NAME_LIMIT = 1024  # characters
 BODY_LIMIT = 256 * 1024 * 1024  # bytes in one request; larger blobs come in blocks
+MD5_LIMIT = 4 * 1024 * 1024  # bytes in a range whose checksum can be asked for
 BLOCK_IDS = re.compile(r"<(?:Latest|Uncommitted|Committed)>([^<]*)</(?:Latest|Uncommitted|Committed)>")
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 META = "x-ms-meta-"
@@ -92,7 +93,7 @@ class Blobs(Service):
         made = self._blobs.write(
             *place, call.body, metadata_of(call), headers, lambda there: self._check_overwrite(call, there)
         )
-        return _written(made, 201)
+        return _written(made, 201, _md5(call.body))
 
     def _check_overwrite(self, call: Call, there: Body | None) -> None:
         """By the SAS, which may let new blobs be made only, and by the conditions. Raises BlobError."""
@@ -124,7 +125,7 @@ class Blobs(Service):
             )
         except KeyError as error:
             raise BLOBS.refuse("InvalidBlockList") from error
-        return _written(made, 201)
+        return _written(made, 201, _md5(call.body))  # of the list, as Azure has it, not of the blob
 
     def _set_metadata(self, call: Call) -> Response:
         return self._change(call, "metadata", metadata_of(call))
@@ -166,9 +167,17 @@ class Blobs(Service):
             headers["Content-Range"] = f"bytes {first}-{last}/{found['length']}"
             if md5 := headers.pop("Content-MD5", ""):
                 headers["x-ms-blob-content-md5"] = md5
-        content = _section(self._blobs.path(found), first, last + 1 - first)
+            if call.headers.get("x-ms-range-get-content-md5") == "true":
+                headers["Content-MD5"] = self._md5_of(found, first, last + 1 - first)
+        content = _opened(self._blobs.path(found), first, last + 1 - first)
         next(content)  # opens the file now: a blob that is written anew meanwhile is still read to its end
         return StreamingResponse(content, 206 if asked else 200, headers)
+
+    def _md5_of(self, found: Body, first: int, length: int) -> str:
+        if length > MD5_LIMIT:
+            raise BLOBS.refuse("InvalidHeaderValue")
+        with self._blobs.path(found).open("rb") as file:
+            return _md5(b"".join(read_section(file, first, length)))
 
     def delete(self, call: Call) -> Response:
         if call.query.get("comp"):
@@ -180,14 +189,11 @@ class Blobs(Service):
         return Response(status_code=202, headers=service_headers() | {"x-ms-delete-type-permanent": "true"})
 
 
-def _section(path: Path, first: int, length: int) -> Iterator[bytes]:
-    """A part of a file, after an empty piece."""
+def _opened(path: Path, first: int, length: int) -> Iterator[bytes]:
+    """A part of a file, after an empty piece: it is open once that has been taken."""
     with path.open("rb") as file:
         yield b""
-        file.seek(first)
-        while length > 0 and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+        yield from read_section(file, first, length)
 
 
 def _md5(data: bytes) -> str:
@@ -215,11 +221,12 @@ def _content_headers(call: Call, *plain: str) -> dict[str, str]:
     return given | {name: call.headers.get(name, "") for name in plain if not given[name]}
 
 
-def _written(blob: Body, status: int) -> Response:
+def _written(blob: Body, status: int, md5: str = "") -> Response:
+    """`md5`: of what was sent."""
     headers = {"ETag": blob["etag"], "Last-Modified": http_date(blob["modified"])}
-    if md5 := blob["headers"].get("content-md5"):
-        headers["Content-MD5"] = md5
-    return Response(status_code=status, headers=service_headers() | headers | {"x-ms-request-server-encrypted": "true"})
+    headers |= {"Content-MD5": md5} if md5 else {}
+    headers["x-ms-request-server-encrypted"] = "true"
+    return Response(status_code=status, headers=service_headers() | headers)
 
 
 def _facts(blob: Body) -> dict[str, str]:

@@ -145,13 +145,30 @@ def test_a_large_file_is_sent_in_blocks(account: Account) -> None:
     with BlobClient(
         account.url, "big", "in/blocks", credential=account.credential(), **account.options, **options
     ) as blob:
-        blob.upload_blob(content)
-        assert blob.download_blob().readall() == content
+        blob.upload_blob(content, validate_content=True, max_concurrency=4)  # as azure-ai-ml does it
+        assert blob.download_blob(validate_content=True).readall() == content
         blob.stage_block("YWFh", b"never committed")
         with pytest.raises(HttpResponseError) as caught:
             blob.commit_block_list([BlobBlock("YmJi")])
         assert error_code(caught.value) == "InvalidBlockList"
         assert blob.download_blob().readall() == content
+
+
+def test_a_list_of_blocks_can_be_sent_again(box: ContainerClient) -> None:
+    """Its first answer may have been lost; and a blob may keep some of its blocks."""
+    blob = box.get_blob_client("blocks")
+    for number, content in enumerate((b"one ", b"two ", b"three")):
+        blob.stage_block(f"{number}" * 4, content)
+    names = [BlobBlock(f"{number}" * 4) for number in range(3)]
+    for _ in range(2):
+        blob.commit_block_list(names, validate_content=True)
+        assert blob.download_blob().readall() == b"one two three"
+    blob.stage_block("9999", b"and ")
+    blob.commit_block_list([names[0], BlobBlock("9999"), names[2], names[2]])
+    assert blob.download_blob().readall() == b"one and threethree"
+    with pytest.raises(HttpResponseError) as caught:
+        blob.commit_block_list([names[1]])
+    assert error_code(caught.value) == "InvalidBlockList"
 
 
 def test_metadata_are_changed_alone(box: ContainerClient) -> None:
