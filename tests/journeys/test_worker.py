@@ -275,3 +275,32 @@ def test_the_practice_cloud_may_sleep_between_two_requests(pipe: Pipe, settled: 
     settled.close()
     pipe.ask("3", "runs")
     assert pipe.until_end_of("3")[1] == 0
+
+
+def test_delivery_can_be_asked_for_where_nothing_is_delivered_yet(pipe: Pipe) -> None:
+    pipe.ask("1", "endpoints")
+    events, code = pipe.until_end_of("1")
+    assert code == 0
+    (read,) = [event for event in events if event["type"] == "endpoints_read"]
+    assert [(one["stage"], one["health"]) for one in read["endpoints"]] == [
+        ("staging", "absent"),
+        ("production", "absent"),
+    ]
+    pipe.ask("2", "images")
+    events, code = pipe.until_end_of("2")
+    assert code == 0
+    assert [event["images"] for event in events if event["type"] == "images_listed"] == [[]]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("approval", {}),
+        ("predict", {"stage": "staging", "rows": [{}]}),
+        ("rollback", {"stage": "production"}),
+    ]
+    for number, (do, arguments) in enumerate(asked, 3):
+        pipe.ask(str(number), do, **arguments)
+        events, code = pipe.until_end_of(str(number))
+        assert code == 2, (do, events)
+        assert [event for event in events if event["type"] == "problem"], do
+    pipe.ask("6", "endpoint_key", stage="staging")
+    events, code = pipe.until_end_of("6")
+    assert code == 1
+    assert "mlops-tui deploy staging" in events[-2]["error"]["hint"]
