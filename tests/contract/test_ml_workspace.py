@@ -273,6 +273,55 @@ def test_what_is_wrong_with_a_template_is_said_at_once(
     assert list(azure.resources.resources.list_by_resource_group(group)) == []
 
 
+def test_a_template_is_checked_without_being_carried_out(azure: Azure) -> None:
+    group = azure.group()
+    path = f"{azure.root}/resourceGroups/{group}/providers/Microsoft.Resources/deployments/trial"
+    wanted = {"mode": "Incremental", "template": TEMPLATE, "parameters": {"name": {"value": "acct"}}}
+    checked = ask(azure, "POST", f"{path}/validate", {"properties": wanted})
+    assert checked.status_code == 200
+    assert [one["id"].rsplit("/", 1)[-1] for one in checked.json()["properties"]["validatedResources"]] == [
+        "acct",
+        "acct-logs",
+    ]
+    wrong = ask(azure, "POST", f"{path}/validate", {"properties": wanted | {"parameters": {}}})
+    assert wrong.json()["error"]["code"] == "InvalidTemplate"
+    assert ask(azure, "GET", path).json()["error"]["code"] == "DeploymentNotFound"
+    assert list(azure.resources.resources.list_by_resource_group(group)) == []
+
+
+def test_a_deployment_is_remembered_until_its_group_is_gone(azure: Azure) -> None:
+    group, name = azure.group(), f"acct{uuid.uuid4().hex[:8]}"
+    path = deploy(azure, group, TEMPLATE, name=name).json()["id"]
+    ended(azure, path)
+    operations = ask(azure, "GET", f"{path}/operations").json()["value"]
+    targets = [one["properties"]["targetResource"] for one in operations]
+    assert [one["resourceName"] for one in targets] == [name, f"{name}-logs"]
+    assert all("/resourceGroups/" in one["id"] for one in targets)
+    everything = ask(azure, "GET", path.rpartition("/")[0]).json()["value"]
+    assert [one["id"] for one in everything] == [path]
+    azure.resources.resource_groups.begin_delete(group).result(timeout=20)
+    azure.resources.resource_groups.create_or_update(group, {"location": "westeurope"})
+    assert ask(azure, "GET", path).status_code == 404
+
+
+def ask(azure: Azure, method: str, path: str, body: Any = None) -> Any:
+    token = azure.credential.get_token(f"{azure.live.origin}/.default").token
+    return raw(azure.live, method, f"{path}?api-version={VERSION}", json=body, Authorization=f"Bearer {token}")
+
+
+def test_the_keys_of_a_workspace_are_those_of_its_parts(desk: MlDesk, azure: Azure) -> None:
+    def keys(ml: MLClient, name: str) -> dict[str, Any]:
+        found = ml.workspaces.get_keys(name)
+        assert found
+        return {"storage": found.user_storage_key, "insights": found.app_insights_instrumentation_key}
+
+    made = desk.call(make, "ws-keys")
+    listed = ask(azure, "POST", f"{made['storage_account']}/listKeys").json()["keys"]
+    insights: Any = azure.resources.resources.get_by_id(made["insights"], api_version=VERSION)
+    expected = {"storage": listed[0]["value"], "insights": insights.properties["InstrumentationKey"]}
+    assert desk.call(keys, "ws-keys") == expected
+
+
 def test_a_template_is_carried_out_as_its_caller(azure: Azure) -> None:
     group = azure.group()
     guest = azure.service_principal("a guest of templates")
