@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.sandbox import build_context, dockerfile
+from mlops_tui.sandbox import build_context, dockerfile, dockerignore
 from mlops_tui.sandbox.base_images import BaseImage, UnknownBaseError, base_image
 from mlops_tui.sandbox.build_context import ContextError
 from mlops_tui.sandbox.dockerfile import DockerfileError, Instruction
@@ -90,9 +90,13 @@ class ImageBuild:
         self._shown_id = ""
 
     def run(self) -> Body:
-        """What the registry keeps of the image. Raises BuildFailedError, BuildTimeoutError and BuildCanceledError."""
+        """What the registry keeps of the image.
+
+        Raises BuildFailedError, ContextError, BuildTimeoutError and BuildCanceledError.
+        """
         self._root.mkdir(mode=0o700)
         steps = self._read()
+        dockerignore.prune(self._order.context)  # Docker reads the Dockerfile even where that is ignored
         for number, step in enumerate(steps, 1):
             self._check()
             self._say(f"Step {number}/{len(steps)} : {step.shown}")

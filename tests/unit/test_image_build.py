@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from mlops_tui.sandbox import build_process
-from mlops_tui.sandbox.base_images import OWN, UnknownBaseError, base_image
+from mlops_tui.sandbox.base_images import OWN
+from mlops_tui.sandbox.build_context import ContextError
 from mlops_tui.sandbox.image_build import (
     BuildCanceledError,
     BuildFailedError,
@@ -117,6 +118,20 @@ def test_files_are_copied_as_docker_copies_them(kitchen: Kitchen) -> None:
     assert (kitchen.made / "root/app/renamed.txt").read_text() == "a.txt"
 
 
+def test_what_dockerignore_names_is_not_seen(kitchen: Kitchen) -> None:
+    kept = ("a.py", "logs/keep.txt", "deep/er/b.py", "x1.csv", "logs.txt")
+    gone = ("a.pyc", "deep/er/b.pyc", "logs/one.log", "logs/two/three.txt", ".git/config", "x2.csv", "secret/key")
+    for name in (*kept, *gone):
+        kitchen.add(name)
+    kitchen.add(".dockerignore", "# comment\n**/*.pyc\nlogs\n!logs/keep.txt\n.git/\nx[2-3].csv\n/sec*\nDockerfile\n\n")
+    kitchen.build(BASE + "COPY . .\n")
+    assert kitchen.files() == {f"app/{name}" for name in (*kept, ".dockerignore")}
+    assert "file not found in build context" in kitchen.fails(BASE + "COPY secret/key .\n")
+    kitchen.add(".dockerignore", "x[9-1]\n")
+    with pytest.raises(ContextError, match=r"the pattern 'x\[9-1\]' of .dockerignore"):
+        kitchen.build(BASE)
+
+
 @pytest.mark.parametrize(
     ("step", "why"),
     [
@@ -155,31 +170,6 @@ def test_a_dockerfile_that_is_not_there_or_is_broken_is_said(kitchen: Kitchen) -
     assert "leads out" in kitchen.fails(BASE, dockerfile="../Dockerfile")
     assert kitchen.fails("FROM python:3.11\nWOKRDIR /") == "dockerfile parse error line 2: unknown instruction: WOKRDIR"
     assert 'target stage "other" could not be found' in kitchen.fails(BASE, target="other")
-
-
-@pytest.mark.parametrize(
-    ("name", "python"),
-    [
-        ("python:3.9", "3.9"),
-        ("python:3.12.4-slim-bookworm", "3.12"),
-        ("docker.io/library/python:3.10-alpine3.20", "3.10"),
-        ("mcr.microsoft.com/mirror/docker/library/python:3.8-slim", "3.8"),
-        ("python", OWN),
-        ("python:3-slim", OWN),
-        ("mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest", "3.9"),
-        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", OWN),
-    ],
-)
-def test_base_images_are_those_with_python(name: str, python: str) -> None:
-    assert base_image(name).python == python
-
-
-@pytest.mark.parametrize(
-    "name", ["ubuntu:22.04", "python:3.11-slimm", "scratch", "evil.example/python:3.11", "pythonic"]
-)
-def test_other_base_images_are_refused(name: str) -> None:
-    with pytest.raises(UnknownBaseError, match=r"knows Python's images alone|manifest unknown"):
-        base_image(name)
 
 
 def test_requirements_are_checked_against_the_environment(kitchen: Kitchen) -> None:
