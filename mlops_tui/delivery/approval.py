@@ -115,8 +115,11 @@ def _changes(session: Session, image: ModelImage, endpoint: Endpoint) -> tuple[t
         cluster_id = names.aks_cluster_id(session)
         name = f"Kubernetes cluster {project.delivery.aks_cluster}"
         there = session.clients.resources.get(cluster_id, CLUSTER_API, f"the {name}")
-        cluster = Change("keep" if there else "create", name, machines, cost=prices.in_words(monthly))
-        return (cluster, serving), prices.total([monthly])
+        if there:
+            kept = Change("keep", name, machines, cost=f"as now, {prices.in_words(monthly)}")
+            return (kept, serving), f"nothing on top of what is paid now: {prices.total([monthly])}"
+        made = Change("create", name, machines, cost=prices.in_words(monthly))
+        return (made, serving), prices.total([monthly])
     made = Change(serving.action, what, f"{serving.detail}; {machines}", cost=prices.in_words(monthly))
     if endpoint.deployments:
         twice = "the deployment of before is kept for a rollback, and costs as much again"

@@ -50,6 +50,7 @@ class FakeCloud:
     ended_as: str = "succeeded"
     lines: bytes = b"one\ntwo\n"
     never_ends: bool = False
+    cluster_is_there: bool = False  # that of Kubernetes
     registers: ModelVersion | None = None  # what the next job run makes
 
     def session(self, project: Project | None = None) -> Session:
@@ -104,7 +105,7 @@ class FakeCloud:
 
     @property
     def resources(self) -> Any:
-        return SimpleNamespace(get=lambda *_: None)
+        return SimpleNamespace(get=lambda *_: {"name": "myaks"} if self.cluster_is_there else None)
 
     @property
     def secrets(self) -> Any:

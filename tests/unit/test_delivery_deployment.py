@@ -217,6 +217,15 @@ def test_without_a_build_production_gets_what_staging_answers_with(there: dict[S
     assert "--force REASON" in deployment.approval_of(made.session(), build="8").command.replace("'", "")
 
 
+def test_a_cluster_that_is_there_costs_what_it_costs_now(there: dict[Stage, Endpoint]) -> None:
+    made = cloud()
+    made.cluster_is_there = True
+    asked = deployment.approval_of(made.session(), build="8")
+    assert [change.action for change in asked.changes] == ["keep", "create"]
+    assert asked.changes[0].cost.startswith("as now, about 508 USD")
+    assert asked.cost.startswith("nothing on top of what is paid now: about 508 USD")
+
+
 def test_a_managed_endpoint_costs_twice_while_the_one_before_is_kept(there: dict[Stage, Endpoint]) -> None:
     made = cloud()
     project = Project(delivery=Delivery(production_target="managed"))
