@@ -226,6 +226,27 @@ async def test_leaving_names_the_job_that_runs(tmp_path: Path) -> None:
         assert not scene.app.is_running
 
 
+async def test_leaving_may_end_the_job(tmp_path: Path) -> None:
+    async with delivery(tmp_path, build=told(building(), held=True)) as scene:
+        await scene.press("b", "q")
+        await scene.reads("building the image of build 18")
+        await scene.pilot.click("#cancel")
+        await scene.until(lambda: scene.asked("end_run") == 1)
+        scene.replay.finish("build", 1)
+        await scene.until(lambda: not scene.app.is_running)
+
+
+async def test_what_changed_while_it_was_read_is_read_once_more(tmp_path: Path) -> None:
+    slow = [Answer([images()]), Answer([images()], held=True), Answer([images(image())])]
+    async with delivery(tmp_path, images=slow, build=told([*building(), *built()])) as scene:
+        await scene.press("r", "b")
+        await scene.until(lambda: not scene.state.running)
+        assert scene.asked("images") == 2
+        scene.replay.finish("images")
+        await scene.until(lambda: scene.asked("images") == 3)
+        await scene.until(lambda: scene.lane("image").split()[:3] == ["✔", "Image", "done"])
+
+
 @SIZES
 async def test_l_follows_what_the_service_writes_and_back_to_the_job(tmp_path: Path, size: tuple[int, int]) -> None:
     there = {"images": [Answer([images(image())])], "endpoints": [Answer([answering(staging(), production())])]}

@@ -100,8 +100,10 @@ def test_the_newest_build_that_is_good_enough_is_the_one_on_show_until_a_person_
     state = DeliveryState(history)
     assert state.builds == ("19", NEW, OLD)
     assert state.build == NEW
-    state.chosen = OLD
+    state.choose(OLD)
     assert state.build == OLD
+    history.fold(trained("20", NEW, OLD))
+    assert state.build == "20", "what has been trained since is what one wants to deliver"
 
 
 def test_a_job_is_seen_at_work_at_once_and_its_time_runs() -> None:
@@ -147,7 +149,7 @@ def test_a_failure_stays_until_it_is_tried_again() -> None:
     assert (row.state, row.detail) == ("failed", LOST.message)
     assert ended_words(state, job, 1, INTERRUPTED)[0] == "error"
     assert LOST.message in status_words(state, "build", 0.0)[0]
-    state.chosen = OLD
+    state.choose(OLD)
     assert lane_row(state, "image").state == "waiting", "that was another build"
     begun(state)
     assert not state.problems
@@ -188,7 +190,7 @@ def test_a_rollback_is_seen_whichever_build_is_on_show() -> None:
     state.fold(answering(staging(), production(OLD, NEW)))
     state.end(0, INTERRUPTED)
     assert lane_row(state, "production").state == "done"
-    state.chosen = NEW
+    state.choose(NEW)
     state.fold(answering(staging(), production(OLD, NEW)))
     assert "build 17 answers, u brings this one back" in lane_row(state, "production").detail
 

@@ -35,7 +35,8 @@ async def test_a_newcomer_trains_with_two_keys_and_sees_the_best_run(tmp_path: P
         assert "0 of 3 runs ended" in scene.status
         scene.replay.finish("train", 0, events[26:])
         await scene.until(lambda: "Best" in scene.status)
-        assert scene.status == "★ Best: alpha=0.1,l1_ratio=0.1 (RMSE 0.7129). The gate rmse < 0.8 is passed."
+        best = "★ Best: alpha=0.1,l1_ratio=0.1 (RMSE 0.7129). The gate rmse < 0.8 is passed."
+        assert scene.status == f"{best} Press 3 to deliver it."
         assert [row[0] for row in scene.rows] == ["✔", "✔", "★"]
         assert scene.column("RMSE") == ["0.7932", "0.7443", "0.7129"]
         assert scene.column("gate") == ["passed"] * 3

@@ -35,7 +35,8 @@ def test_a_recorded_training_ends_with_its_best_run_marked() -> None:
     assert sweep.best_row is not None
     assert sweep.best_row.metrics["rmse"] == pytest.approx(0.7129, abs=1e-4)
     text, colour = status_text(sweep, sweep.since + 9)
-    assert text == "★ Best: alpha=0.1,l1_ratio=0.1 (RMSE 0.7129). The gate rmse < 0.8 is passed."
+    best = "★ Best: alpha=0.1,l1_ratio=0.1 (RMSE 0.7129). The gate rmse < 0.8 is passed."
+    assert text == f"{best} Press 3 to deliver it."
     assert colour == "success"
     assert "✔ gate passed" in sweep_name(sweep)
 

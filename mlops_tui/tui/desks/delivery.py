@@ -27,6 +27,7 @@ class DeliveryDesk:
         self._logs = logs
         self._request: Request | None = None  # of the job
         self._follows: dict[Stage, Request] = {}
+        self._again: set[str] = set()  # what is to be read once more: it may have changed while it was being read
 
     @property
     def busy(self) -> list[str]:
@@ -36,7 +37,7 @@ class DeliveryDesk:
 
     def choose(self, build: str) -> None:
         """The lanes speak of this build from now on."""
-        self.state.chosen = build
+        self.state.choose(build)
         self._changed()
 
     # Looking
@@ -45,7 +46,9 @@ class DeliveryDesk:
         """What images there are and what answers, side by side."""
         self.state.read = True
         for what in ("endpoints", "images"):
-            if what not in self.state.reading:
+            if what in self.state.reading:
+                self._again.add(what)
+            else:
                 self._read(what)
         self._changed()
 
@@ -63,6 +66,9 @@ class DeliveryDesk:
 
         def ended(_: int) -> None:
             state.reading.discard(what)
+            if what in self._again:
+                self._again.discard(what)
+                self._read(what)
             self._changed()
 
         self._line.ask(what, fold, ended)

@@ -142,7 +142,7 @@ class DeliveryState:
         self.unread: dict[str, ErrorCard] = {}  # by what could not be read: "images", "endpoints"
         self.reading: set[str] = set()
         self.read = False  # once at least
-        self.chosen = ""  # a build that a person has chosen
+        self._chosen = "", ""  # a build that a person has chosen or acted on, and which was the newest one then
         self.job: Job | None = None  # the last one
         self.logs: dict[Lane, Path] = {}  # folders of the jobs' log files
         self.stage_logs: dict[Stage, Path] = {}  # of what the services themselves write
@@ -163,9 +163,17 @@ class DeliveryState:
 
     @property
     def build(self) -> str:
-        """The one that the lanes speak of: the chosen one, else the newest that is good enough; empty: none."""
-        if self.chosen:
-            return self.chosen
+        """The one that the lanes speak of; empty: none. What is trained after a choice takes its place."""
+        chosen, newest_then = self._chosen
+        return chosen if chosen and (self.running or newest_then == self.newest) else self.newest
+
+    def choose(self, build: str) -> None:
+        """The lanes speak of this build from now on."""
+        self._chosen = build, self.newest
+
+    @property
+    def newest(self) -> str:
+        """The newest build that is good enough; where none is, the newest of all."""
         good = (each.number for each in self._history.builds if each.number and self._good_enough(each))
         return next(good, "") or next(iter(self.builds), "")
 
@@ -188,7 +196,8 @@ class DeliveryState:
 
     def begin(self, job: Job) -> None:
         self.job, self.said = job, ""
-        self.chosen = job.build or self.chosen
+        if job.build:
+            self.choose(job.build)
         self.logs[job.lane] = job.folder
         self.problems.pop(job.lane, None)
         self.told[job.lane] = LaneRow(job.lane, "running", build=job.build, since=job.since)

@@ -38,7 +38,7 @@ def status_text(sweep: Sweep, now: float) -> tuple[str, str]:
             )
         gate = f"The gate {plain(sweep.gate)} is passed."
         if sweep.exit_code == ENDED_WELL:
-            return f"{BEST} {best} {gate}", "success"
+            return f"{BEST} {best} {gate} Press 3 to deliver it.", "success"
         return f"{WARNING} {best} {gate} {_unsuccessful(sweep)}", "warning"
     if sweep.problem is not None:
         missed = _outcome(sweep) == "gate missed"
