@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_tui.sandbox.api import ApiError, Body
+from mlops_tui.sandbox.body_shapes import Shape
 from mlops_tui.sandbox.dialects import ARM
 
 NAME = re.compile(r"(?!-)(?!.*--)[a-z0-9-]{1,63}(?<!-)")
@@ -21,6 +22,23 @@ POLICIES = ("Always", "OnFailure", "Never")
 MOST_CPU, MOST_MEMORY = 4.0, 16.0  # of one group
 CORES_OF_A_REGION = 10.0  # what a new subscription is given
 NOT_SUPPORTED = ("volumes", "subnetIds", "initContainers", "extensions", "dnsConfig", "confidentialComputeProperties")
+SHAPE: Shape = {
+    "tags": {},
+    "properties": {
+        "containers": [
+            {
+                "properties": {
+                    "command": [str],
+                    "ports": [{}],
+                    "environmentVariables": [{}],
+                    "resources": {"requests": {}},
+                }
+            }
+        ],
+        "imageRegistryCredentials": [{}],
+        "ipAddress": {"ports": [{}]},
+    },
+}
 UPDATE_REFUSED = (
     "The updates on container group '{name}' are invalid. If you are going to update the os type, restart policy, "
     "network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a "

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from mlops_tui.sandbox import container_group_rules as rules
 from mlops_tui.sandbox.api import Body, Call, answer, empty
 from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation
+from mlops_tui.sandbox.body_shapes import check_shape
 from mlops_tui.sandbox.container_group_documents import TYPE, cores_of, made_of
 from mlops_tui.sandbox.container_group_views import is_being_made, shown, state_of
 from mlops_tui.sandbox.container_registries import registry_named
@@ -87,6 +88,7 @@ class ContainerGroups(ResourceType):
     def put(self, call: Call) -> Response:
         """201 for a new group, 200 for a change, which starts anew what differs; poll Azure-AsyncOperation."""
         own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
+        check_shape(wanted, rules.SHAPE)
         self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
         rules.check_name(name)
         location = self.sandbox.find(ResourceGroups).check_location(
@@ -193,6 +195,7 @@ class ContainerGroups(ResourceType):
 
     def patch(self, call: Call) -> Body:
         """Tags only."""
+        check_shape(call.json(), {"tags": {}})
         with self.store.transaction():
             group = self.found(call)
             group["tags"] = call.json().get("tags") or {}

@@ -16,6 +16,7 @@ from mlops_tui.sandbox import kubernetes_rules as rules
 from mlops_tui.sandbox.api import Body, Call, answer, empty
 from mlops_tui.sandbox.arm import GROUP, NOT_FINAL, RESOURCE, Operation
 from mlops_tui.sandbox.authorization import Authorization
+from mlops_tui.sandbox.body_shapes import check_shape
 from mlops_tui.sandbox.kubernetes_rules import TYPE
 from mlops_tui.sandbox.long_running import LongRunning
 from mlops_tui.sandbox.resource_groups import ResourceGroups
@@ -73,6 +74,7 @@ class KubernetesClusters(ResourceType):
     def put(self, call: Call) -> Response:
         """201 for a new cluster, 200 for a change; poll Azure-AsyncOperation."""
         own_id, wanted = self.id_of(call), call.json()
+        check_shape(wanted, rules.SHAPE)
         self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
         rules.check_name(call.params["name"])
         location = self.sandbox.find(ResourceGroups).check_location(
@@ -147,6 +149,7 @@ class KubernetesClusters(ResourceType):
 
     def patch(self, call: Call) -> Response:
         """Tags."""
+        check_shape(call.json(), {"tags": {}})
         with self.store.transaction():
             cluster = self.found(call)
             self._check_idle(cluster)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import Body, Call, answer, empty
 from mlops_tui.sandbox.arm import NOT_FINAL, Operation, ResourceProvider
+from mlops_tui.sandbox.body_shapes import Shape, check_shape
 from mlops_tui.sandbox.kubernetes_clusters import ONE, cluster_at
 from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER_TYPE
 from mlops_tui.sandbox.kubernetes_rules import refuse
@@ -28,6 +29,10 @@ AZURE_ML = "Microsoft.AzureML.Kubernetes"
 ALL = f"{ONE}/providers/{TYPE}"
 KIND = "kubernetes-extension"  # not a "resource": no resource group lists extensions
 VERSION = "1.1.85"
+SHAPE: Shape = {
+    "identity": {},
+    "properties": {"scope": {}, "configurationSettings": {}, "configurationProtectedSettings": {}},
+}
 CREATE, DELETE = "create-kubernetes-extension", "delete-kubernetes-extension"
 FINAL = ("Succeeded", "Failed")
 
@@ -81,6 +86,7 @@ class KubernetesExtensions(ResourceProvider):
     def put(self, call: Call) -> Response:
         """201 for a new one, 200 for a change; poll Azure-AsyncOperation."""
         own_id, wanted, cluster = self._id(call), call.json(), self._cluster(call)
+        check_shape(wanted, SHAPE)
         self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
         asked = wanted.get("properties") or {}
         kind = str(asked.get("extensionType") or "")

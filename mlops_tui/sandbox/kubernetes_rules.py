@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox.api import ApiError, Body
 from mlops_tui.sandbox.arm import RESOURCE
+from mlops_tui.sandbox.body_shapes import Shape
 from mlops_tui.sandbox.dialects import ARM
 from mlops_tui.sandbox.regions import FAMILIES, TOTAL_CORES
 from mlops_tui.sandbox.vm_sizes import vm_size
@@ -24,6 +25,12 @@ TYPE = "Microsoft.ContainerService/managedClusters"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 POOL = re.compile(r"[a-z][a-z0-9]{0,11}")
 PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,52}[A-Za-z0-9])?")
+SHAPE: Shape = {
+    "tags": {},
+    "identity": {},
+    "sku": {},
+    "properties": {"agentPoolProfiles": [{}], "networkProfile": {}, "servicePrincipalProfile": {}},
+}
 MOST_NODES = 1000
 USUAL_SIZE = "Standard_DS2_v2"  # where none is asked for
 FEWEST_CORES = 2  # of a machine that system pods run on

@@ -13,6 +13,7 @@ from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import ApiError, Body, Call, answer, empty
 from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation, ResourceProvider
 from mlops_tui.sandbox.authorization import Authorization
+from mlops_tui.sandbox.body_shapes import Shape, check_shape
 from mlops_tui.sandbox.kubernetes_clusters import cluster_at
 from mlops_tui.sandbox.kubernetes_extensions import azure_ml_extension
 from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER_TYPE
@@ -25,6 +26,7 @@ TYPE = f"{WORKSPACE}/computes"
 ALL = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{WORKSPACE}/{{workspace}}/computes"
 NAME = re.compile(r"[A-Za-z](?=.{1,15}$)[A-Za-z0-9-]*[A-Za-z0-9]")
 SPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+SHAPE: Shape = {"tags": {}, "identity": {}, "properties": {"resourceId": str, "properties": {"instanceTypes": {}}}}
 ATTACH, DETACH = "attach-compute", "detach-compute"
 FINAL = ("Succeeded", "Failed")
 
@@ -74,6 +76,7 @@ class MlComputes(ResourceProvider):
     def put(self, call: Call) -> Response:
         """201 for a new compute, 200 for the same again; poll Azure-AsyncOperation."""
         workspace, own_id, wanted = self._workspace(call), self._id(call), call.json()
+        check_shape(wanted, SHAPE)
         asked = wanted.get("properties") or {}
         self._check(call.params["name"], asked)
         cluster = self._cluster(call, str(asked.get("resourceId") or ""))

@@ -364,6 +364,26 @@ def test_what_azure_refuses_is_refused(desk: Desk, change: dict[str, Any], code:
         desk.show("refused")
 
 
+@pytest.mark.parametrize(
+    ("properties", "where"),
+    [
+        ("text", "'properties' must be an object"),
+        ({"containers": {}}, "'properties.containers' must be a list"),
+        (
+            {"containers": [{"properties": {"ports": [None]}}]},
+            r"properties.ports\[0\]' must be an object",
+        ),
+        ({"containers": [{"properties": {"command": [1]}}]}, r"command\[0\]' must be a string"),
+    ],
+)
+def test_what_is_malformed_is_said(desk: Desk, properties: Any, where: str) -> None:
+    place = f"{desk.azure.root}/resourceGroups/{desk.group}/providers/Microsoft.ContainerInstance/containerGroups/bad"
+    wanted: Any = {"location": "westeurope", "properties": properties}
+    with pytest.raises(HttpResponseError, match=where) as caught:
+        desk.azure.resources.resources.begin_create_or_update_by_id(place, wanted, api_version="2023-05-01")
+    assert code_of(caught.value) == "InvalidRequestContent"
+
+
 def test_an_image_that_cannot_be_pulled_is_not_accessible(desk: Desk) -> None:
     app_id, secret = desk.principal.application["appId"], desk.principal.secret
     stranger = desk.azure.service_principal("stranger")
