@@ -31,7 +31,7 @@ class Need:
     letters: str
     action: str
     is_data: bool = True  # in a role: a data action
-    level: str = "o"  # in the `srt` of an account SAS: c(ontainer) or o(bject)
+    level: str = "o"  # in the `srt` of an account SAS: s(ervice), c(ontainer) or o(bject)
 
 
 READ = Need("r", f"{CONTAINERS}/blobs/read")
@@ -39,6 +39,7 @@ WRITE = Need("w", f"{CONTAINERS}/blobs/write")
 CREATE = Need("cw", f"{CONTAINERS}/blobs/write")
 DELETE = Need("d", f"{CONTAINERS}/blobs/delete")
 LIST = Need("l", f"{CONTAINERS}/blobs/read", level="c")
+LIST_CONTAINERS = Need("l", f"{CONTAINERS}/read", is_data=False, level="s")
 READ_CONTAINER = Need("r", f"{CONTAINERS}/read", is_data=False, level="c")
 WRITE_CONTAINER = Need("cw", f"{CONTAINERS}/write", is_data=False, level="c")
 DELETE_CONTAINER = Need("d", f"{CONTAINERS}/delete", is_data=False, level="c")

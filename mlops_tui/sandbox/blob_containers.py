@@ -99,6 +99,27 @@ class BlobContainers(Service):
         self._blobs.remove_container(account, found["name"])
         return Response(status_code=202, headers=service_headers())
 
+    def list_all(self, call: Call) -> Response:
+        """The containers of an account: GET /?comp=list, which `pages` passes on."""
+        if call.query.get("comp") != "list" or call.query.get("restype"):
+            raise BLOBS.missing(call, f"{call.method} with restype={call.query.get('restype', '')} on accounts")
+        call.params = {"container": ""}
+        account = BlobAccess(self.sandbox).account(call, blob_access.LIST_CONTAINERS)
+        prefix, marker, size = call.query.get("prefix", ""), call.query.get("marker", ""), self._size(call)
+        found = [one for one in self._blobs.containers(account) if one["name"].startswith(prefix)]
+        left = [one for one in found if one["name"] >= marker]
+        following = left[size]["name"] if len(left) > size else ""
+        with_metadata = "metadata" in call.query.get("include", "")
+        lines = [
+            '<?xml version="1.0" encoding="utf-8"?>',
+            f"<EnumerationResults ServiceEndpoint={quoteattr(f'{self._blobs.address(account)}/')}>",
+            f"<Prefix>{escape(prefix)}</Prefix><Marker>{escape(marker)}</Marker><MaxResults>{size}</MaxResults>",
+            "<Containers>",
+            *(_container(one, with_metadata) for one in left[:size]),
+            f"</Containers><NextMarker>{escape(following)}</NextMarker></EnumerationResults>",
+        ]
+        return Response("".join(lines), 200, service_headers(), media_type="application/xml")
+
     def _list(self, call: Call) -> Response:
         account, container = self._found(call, blob_access.LIST)
         prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
@@ -147,6 +168,21 @@ def _name(name: str) -> str:
 
 def _prefix(name: str) -> str:
     return f"<BlobPrefix>{_name(name)}</BlobPrefix>"
+
+
+def _container(container: Body, with_metadata: bool) -> str:
+    facts = {
+        "Last-Modified": http_date(container["modified"]),
+        "Etag": container["etag"],
+        "LeaseStatus": "unlocked",
+        "LeaseState": "available",
+        "HasImmutabilityPolicy": "false",
+        "HasLegalHold": "false",
+    }
+    properties = "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in facts.items())
+    metadata = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in container["metadata"].items())
+    extra = f"<Metadata>{metadata}</Metadata>" if with_metadata else ""
+    return f"<Container>{_name(container['name'])}<Properties>{properties}</Properties>{extra}</Container>"
 
 
 def _blob(blob: Body, with_metadata: bool) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.responses import HTMLResponse, Response
 
 from mlops_tui.sandbox.api import Call, Endpoint, Service
+from mlops_tui.sandbox.blob_containers import BlobContainers
+from mlops_tui.sandbox.blob_dialect import is_for_storage
 from mlops_tui.sandbox.dialects import OPEN
 
 PATHS = ("/", "/ml/{rest:path}", "/jobs/{rest:path}", "/compute/{rest:path}")
@@ -33,4 +35,6 @@ class Pages(Service):
         return [self.on("GET", path, self.show) for path in PATHS]
 
     def show(self, call: Call) -> Response:
+        if call.path == "/" and is_for_storage(call):
+            return self.sandbox.find(BlobContainers).list_all(call)
         return HTMLResponse(PAGE)

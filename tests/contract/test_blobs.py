@@ -226,6 +226,22 @@ def test_a_container_cannot_hide_behind_the_sandboxs_own_paths(account: Account,
     assert caught.value.status_code == 400
 
 
+def test_an_account_tells_its_containers(account: Account, azure: Azure) -> None:
+    Account(azure).container("of-another")
+    for name in ("one-a", "one-b", "two"):
+        account.client().create_container(name, metadata={"of": name[:3]})
+    service = account.client()
+    assert [one.name for one in service.list_containers()] == ["one-a", "one-b", "two"]
+    found = {one.name: one.metadata for one in service.list_containers("one-", include_metadata=True)}
+    assert found == {"one-a": {"of": "one"}, "one-b": {"of": "one"}}
+    pages = [[one.name for one in page] for page in service.list_containers(results_per_page=2).by_page()]
+    assert pages == [["one-a", "one-b"], ["two"]]
+    robot = account.azure.service_principal("a robot that lists")
+    account.azure.assign(account.id, robot.principal["id"], DATA_READER)
+    own = closed_later(BlobServiceClient(account.url, credential=robot.azure.credential, **account.options))
+    assert [one.name for one in own.list_containers()] == ["one-a", "one-b", "two"]
+
+
 def test_a_wrong_key_opens_nothing(account: Account, box: ContainerClient) -> None:
     key = {"account_name": account.name, "account_key": "d3Jvbmc="}
     with pytest.raises(ClientAuthenticationError) as caught:
