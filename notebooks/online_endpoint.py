@@ -12,6 +12,7 @@
 # COMMAND ----------
 
 from azure.ai.ml.entities import Environment
+from azure.core.exceptions import AzureError
 
 NAMES = ("blue", "green")
 PORT = 5001  # on which the image listens

@@ -47,8 +47,15 @@ dbutils.widgets.text("log_path", "")
 
 # COMMAND ----------
 
-import json
+# MAGIC %run ./model_service
 
+# COMMAND ----------
+
+import json
+import time
+
+import requests
+from azure.core.exceptions import AzureError
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from azure.mgmt.containerinstance.models import (
     Container,
@@ -92,9 +99,7 @@ def container_group(azure, image, choices, key, tags):
         environment_variables=[EnvironmentVariable(name="SCORING_KEY", secure_value=key)],
         liveness_probe=ContainerProbe(http_get=ping, initial_delay_seconds=60, period_seconds=30, timeout_seconds=10),
     )
-    account = ImageRegistryCredential(
-        server=image.registry, username=azure.client_id, password=azure.client_secret
-    )
+    account = ImageRegistryCredential(server=image.registry, username=azure.client_id, password=azure.client_secret)
     return ContainerGroup(
         location=azure.location,
         os_type="Linux",

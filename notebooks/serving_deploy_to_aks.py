@@ -50,11 +50,16 @@ dbutils.widgets.text("log_path", "")
 
 # COMMAND ----------
 
+# MAGIC %run ./model_service
+
+# COMMAND ----------
+
 # MAGIC %run ./online_endpoint
 
 # COMMAND ----------
 
 import json
+import re
 
 from azure.ai.ml.entities import (
     IdentityConfiguration,
@@ -64,6 +69,7 @@ from azure.ai.ml.entities import (
     ResourceRequirementsSettings,
     ResourceSettings,
 )
+from azure.core.exceptions import AzureError
 
 # COMMAND ----------
 

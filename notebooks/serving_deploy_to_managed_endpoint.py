@@ -47,6 +47,10 @@ dbutils.widgets.text("log_path", "")
 
 # COMMAND ----------
 
+# MAGIC %run ./model_service
+
+# COMMAND ----------
+
 # MAGIC %run ./online_endpoint
 
 # COMMAND ----------

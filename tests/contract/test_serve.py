@@ -1,4 +1,4 @@
-"""What the image serves: `serve.py`, as the build notebook writes it, under uvicorn and on a model of its own."""
+"""What the image serves: `serve.py`, as the notebook `image_contents` has it, under uvicorn and on a model of its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "serving_build_container_image.py"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "image_contents.py"
 COLUMNS = ["fixed acidity", "pH", "alcohol"]
 KEY = "a-key-of-staging-0123456789"
 

@@ -128,6 +128,21 @@ def test_what_cannot_be_built_is_said_in_a_sentence(delivery: Delivery, built: d
     assert {one["build_number"] for one in delivery.versions()} == {"20260101.7"}
 
 
+def test_a_workspace_that_is_there_already_gets_the_registry(delivery: Delivery, image: str) -> None:
+    other = "Microsoft.MachineLearningServices/workspaces/mlops-other"
+    kept = delivery.arm("GET", ML)
+    parts = {name: kept["properties"][name] for name in ("storageAccount", "keyVault", "applicationInsights")}
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": parts}
+    delivery.arm("PUT", other, body)
+    client = WorkspaceClient(host=delivery.live.origin, token=delivery.live.token)
+    client.secrets.create_scope("other")
+    for key, value in (delivery.kept | {"workspace_name": "mlops-other"}).items():
+        client.secrets.put_secret("other", key, string_value=value)
+    assert delivery.result(BUILD_NOTEBOOK, secret_scope="other")["model_image_id"] == image
+    registry = image.rpartition("/")[0].rpartition("/")[2]
+    assert delivery.arm("GET", other)["properties"]["containerRegistry"].endswith(f"/registries/{registry}")
+
+
 def test_staging_answers_and_a_second_deployment_changes_nothing(delivery: Delivery, image: str) -> None:
     first = delivery.result(ACI, model_image_id=image, service="Wine-Quality-ACI")
     log = delivery.logs[-1]

@@ -45,7 +45,7 @@ def _is_rule(node: ast.stmt) -> bool:
 
 @pytest.fixture(scope="module")
 def rules() -> dict[str, Any]:
-    return taken_from("azure_workspace", "serving_build_container_image")
+    return taken_from("azure_workspace", "model_service", "image_contents", "serving_build_container_image")
 
 
 @pytest.mark.parametrize(
