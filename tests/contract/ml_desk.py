@@ -31,25 +31,31 @@ from azure.identity import ClientSecretCredential
 from azure.ai.ml import MLClient
 from azure.ai.ml.constants._common import LROConfigurations
 LROConfigurations.SLEEP_TIME = LROConfigurations.POLL_INTERVAL = float(os.environ["POLL_SECONDS"])
-origin, group = os.environ["ORIGIN"], os.environ["GROUP"]
-kept = json.loads(sys.stdin.readline())
-credential = ClientSecretCredential(
-    kept["tenant_id"], kept["client_id"], kept["client_secret"], authority=origin, disable_instance_discovery=True
-)
+origin, clients = os.environ["ORIGIN"], {}
 host = origin.removeprefix("https://")
-cloud = {name: origin for name in (
-    "azure_portal", "resource_manager", "active_directory", "aml_resource_id", "registry_discovery_endpoint"
-)}
-ml = MLClient(
-    credential, kept["subscription_id"], group, os.environ["WORKSPACE"], show_progress=False, enable_telemetry=False,
-    cloud=f"cloud-{host}", cloud_metadata=cloud | {"storage_endpoint": f"core.sandbox@{host}"},
-)
+places = ("azure_portal", "resource_manager", "active_directory", "aml_resource_id", "registry_discovery_endpoint")
+cloud = dict.fromkeys(places, origin) | {"storage_endpoint": f"core.sandbox@{host}"}
+
+
+def client(tenant_id, client_id, client_secret, subscription_id, group, workspace):
+    credential = ClientSecretCredential(
+        tenant_id, client_id, client_secret, authority=origin, disable_instance_discovery=True
+    )
+    described = {} if clients else {"cloud_metadata": cloud}  # once in a process
+    return MLClient(
+        credential, subscription_id, group, workspace, show_progress=False, enable_telemetry=False,
+        cloud=f"cloud-{host}", **described,
+    )
+
+
 for line in sys.stdin:
     asked = json.loads(line)
     known = {}
     try:
+        who = json.dumps(asked["who"])
+        clients[who] = clients.get(who) or client(**asked["who"])
         exec(asked["source"], known)
-        answer = json.dumps({"result": known[asked["name"]](ml, *asked["arguments"])}, default=dict)
+        answer = json.dumps({"result": known[asked["name"]](clients[who], *asked["arguments"])}, default=dict)
     except Exception as error:
         code = getattr(getattr(error, "error", None), "code", None) or getattr(error, "error_code", None)
         answer = json.dumps({"error": type(error).__name__, "message": str(error), "code": str(code or "")})
@@ -66,14 +72,31 @@ class DeskError(Exception):
 
 
 class MlDesk:
-    def __init__(self, process: subprocess.Popen[str], folder: Path, group: str, workspace: str) -> None:
-        self._process, self.folder, self.group, self.workspace = process, folder, group, workspace
+    """Works in one resource group and workspace, as one identity."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path, who: dict[str, str]) -> None:
+        self._process, self.folder, self._who = process, folder, who
+
+    @property
+    def group(self) -> str:
+        return self._who["group"]
+
+    @property
+    def workspace(self) -> str:
+        return self._who["workspace"]
+
+    def other(self, **who: str) -> MlDesk:
+        """The same process with another client: another workspace, client_id, client_secret."""
+        return MlDesk(self._process, self.folder, self._who | who)
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """What the function gives for the MLClient and these arguments. Raises DeskError."""
         source = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
-        self.send({"source": source, "name": function.__name__, "arguments": arguments})
+        asked = {"source": source, "name": function.__name__, "arguments": arguments, "who": self._who}
+        assert self._process.stdin
         assert self._process.stdout
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, "the process with azure-ai-ml has ended"
         answer = json.loads(line)
@@ -82,22 +105,13 @@ class MlDesk:
         result: Result = answer["result"]
         return result
 
-    def send(self, value: Any) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(value) + "\n")
-        self._process.stdin.flush()
-
 
 @contextmanager
-def ml_desk(
-    live: LiveSandbox, folder: Path, group: str, workspace: str, who: dict[str, str] | None = None
-) -> Iterator[MlDesk]:
-    """A desk whose client works in that resource group and workspace, signed in as the owner or as `who`."""
+def ml_desk(live: LiveSandbox, folder: Path, group: str, workspace: str, **who: str) -> Iterator[MlDesk]:
+    """A desk whose client is signed in as the owner, or with another client_id and client_secret."""
     environment = os.environ | {
         "REQUESTS_CA_BUNDLE": str(live.ca),
         "ORIGIN": live.origin,
-        "GROUP": group,
-        "WORKSPACE": workspace,
         "POLL_SECONDS": str(POLL_SECONDS),
     }
     with (folder / "azure-ai-ml.log").open("w") as log:
@@ -110,10 +124,8 @@ def ml_desk(
             env=environment,
             cwd=folder,
         )
-    desk = MlDesk(process, folder, group, workspace)
     with process:
-        desk.send(credentials(live) | (who or {}))
         try:
-            yield desk
+            yield MlDesk(process, folder, credentials(live) | {"group": group, "workspace": workspace} | who)
         finally:
             process.kill()

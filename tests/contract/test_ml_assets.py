@@ -51,7 +51,7 @@ def desk(live: LiveSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     robot = azure.service_principal("the project's own")
     azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
     who = {"client_id": robot.application["appId"], "client_secret": robot.secret}
-    with ml_desk(live, tmp_path_factory.mktemp("assets"), group, WORKSPACE, who) as desk:
+    with ml_desk(live, tmp_path_factory.mktemp("assets"), group, WORKSPACE, **who) as desk:
         desk.call(make_workspace, WORKSPACE)
         yield desk
 
@@ -256,25 +256,24 @@ def test_what_is_in_a_workspace_goes_with_it(desk: MlDesk, live: LiveSandbox, tm
         ml.workspaces.begin_delete(name, delete_dependent_resources=False, permanently_delete=True).result()
 
     path = str(write_model(tmp_path / "brief", b"a"))
-    with ml_desk(live, tmp_path, desk.group, "ws-brief") as brief:
-        for _ in range(2):
-            brief.call(make_workspace, "ws-brief")
-            assert brief.call(versions, "brief") == []
-            assert brief.call(register, "brief", path, {})["version"] == "1"
-            brief.call(delete, "ws-brief")
+    brief = desk.other(workspace="ws-brief")
+    for _ in range(2):
+        brief.call(make_workspace, "ws-brief")
+        assert brief.call(versions, "brief") == []
+        assert brief.call(register, "brief", path, {})["version"] == "1"
+        brief.call(delete, "ws-brief")
 
 
 def test_who_may_only_read_registers_nothing(desk: MlDesk, live: LiveSandbox, tmp_path: Path) -> None:
     azure = owner(live)
     guest = azure.service_principal("a guest of models")
     azure.assign(f"{azure.root}/resourceGroups/{desk.group}", guest.principal["id"], READER)
-    who = {"client_id": guest.application["appId"], "client_secret": guest.secret}
     path = str(write_model(tmp_path / "guest", b"a"))
-    with ml_desk(live, tmp_path, desk.group, WORKSPACE, who) as guests:
-        assert guests.call(versions, "guest") == []
-        with pytest.raises(DeskError, match="You don't have permission to alter this storage account"):
-            guests.call(register, "guest", path, {})
-        assert guests.call(versions, "guest") == []
+    guests = desk.other(client_id=guest.application["appId"], client_secret=guest.secret)
+    assert guests.call(versions, "guest") == []
+    with pytest.raises(DeskError, match="You don't have permission to alter this storage account"):
+        guests.call(register, "guest", path, {})
+    assert guests.call(versions, "guest") == []
 
 
 def test_long_lists_come_in_pages(desk: MlDesk, live: LiveSandbox) -> None:

@@ -58,7 +58,7 @@ def desk(live: LiveSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     robot = azure.service_principal("the project's own")
     azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
     who = {"client_id": robot.application["appId"], "client_secret": robot.secret}
-    with ml_desk(live, tmp_path_factory.mktemp("ml"), group, "ws-one", who) as desk:
+    with ml_desk(live, tmp_path_factory.mktemp("ml"), group, "ws-one", **who) as desk:
         yield desk
 
 
@@ -155,14 +155,11 @@ def test_a_workspace_without_its_parts_is_refused(azure: Azure, lacking: str) ->
     assert (caught.value.status_code, code_of(caught.value)) == (400, "ValidationError")
 
 
-def test_who_may_only_read_makes_no_workspace(desk: MlDesk, azure: Azure, tmp_path: Any) -> None:
+def test_who_may_only_read_makes_no_workspace(desk: MlDesk, azure: Azure) -> None:
     guest = azure.service_principal("a guest")
     azure.assign(f"{azure.root}/resourceGroups/{desk.group}", guest.principal["id"], READER)
-    who = {"client_id": guest.application["appId"], "client_secret": guest.secret}
-    with (
-        ml_desk(azure.live, tmp_path, desk.group, "ws-one", who) as guests,
-        pytest.raises(DeskError) as caught,
-    ):
+    guests = desk.other(client_id=guest.application["appId"], client_secret=guest.secret)
+    with pytest.raises(DeskError) as caught:
         guests.call(make, "ws-guest")
     assert caught.value.code == "AuthorizationFailed"
 
@@ -327,6 +324,21 @@ def test_a_template_is_carried_out_as_its_caller(azure: Azure) -> None:
     guest = azure.service_principal("a guest of templates")
     azure.assign(f"{azure.root}/resourceGroups/{group}", guest.principal["id"], READER)
     assert deploy(guest.azure, group, TEMPLATE, name="acct").json()["error"]["code"] == "AuthorizationFailed"
+
+
+def test_a_template_registers_what_its_caller_may_register(azure: Azure) -> None:
+    """A right on the resource group alone is not enough for that."""
+    group = azure.group()
+    network = {"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2024-01-01", "name": "net"}
+    template = {"resources": [network | {"location": "westeurope"}]}
+    robot = azure.service_principal("a robot of templates")
+    azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
+    answer = deploy(robot.azure, group, template)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "MissingSubscriptionRegistration")
+    assert azure.resources.providers.get("Microsoft.Network").registration_state == "NotRegistered"
+    found = ended(azure, deploy(azure, group, template).json()["id"])
+    assert azure.resources.providers.get("Microsoft.Network").registration_state in ("Registering", "Registered")
+    assert [one["code"] for one in found["properties"]["error"]["details"]] == ["NotImplemented"]
 
 
 def test_the_azure_clis_body_is_understood(azure: Azure) -> None:
