@@ -26,7 +26,8 @@ CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 30.0
 HEALTH_SECONDS = 2.0
 LONGEST_RAW = 2000
 DEPLOYMENT = "azureml-model-deployment"  # the header that asks one deployment alone, and tells which has answered
-BROKEN = 424  # how an online endpoint says that its container failed
+BROKEN = 424  # how a managed endpoint says that its container did not answer well …
+MODELS_STATUS = "ms-azureml-model-error-statuscode"  # … and what it answered ("Troubleshoot online endpoints")
 BUSY = (429, 503)
 
 
@@ -82,11 +83,10 @@ class Scoring:
     def door(self, url: str) -> Health:
         """Whether an online endpoint answers at all: without a key it must say no, and nothing worse."""
         try:
-            status = self._send(
-                "POST", url, HEALTH_SECONDS, {"Content-Type": "application/json"}, "", b"{}"
-            ).status_code
+            response = self._send("POST", url, HEALTH_SECONDS, {"Content-Type": "application/json"}, "", b"{}")
         except UnreachableError as error:
             return Health(False, error.message)
+        status = _status(response)
         well = status < 500 and status != BROKEN
         return Health(well, "" if well else f"it answers {status}")
 
@@ -162,7 +162,7 @@ def _refused(response: requests.Response, url: str) -> Exception:
     """Why there are no predictions, in the endpoint's own words where it has some."""
     about = f"The endpoint at {place(url)}"
     raw = redact(response.text)[:LONGEST_RAW]
-    status = response.status_code
+    status = _status(response)
     sentence = _sentence(response)
     if status in (401, 403):
         hint = "The key may have been changed: run the same command again; it is read anew each time."
@@ -179,6 +179,12 @@ def _refused(response: requests.Response, url: str) -> Exception:
         hint="Give the columns that the model was trained with; `mlops-tui try` shows them.",
         raw=raw,
     )
+
+
+def _status(response: requests.Response) -> int:
+    """As the container answered, where the endpoint in front of it says so."""
+    told = response.headers.get(MODELS_STATUS, "") if response.status_code == BROKEN else ""
+    return int(told) if told.isdecimal() else response.status_code
 
 
 def _sentence(response: requests.Response) -> str:

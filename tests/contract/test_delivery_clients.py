@@ -199,8 +199,12 @@ class Odd(BaseHTTPRequestHandler):
             "/broken": (500, b'{"error": {"code": "X", "message": "The model broke."}}'),
             "/elsewhere": (302, b""),
             "/busy": (429, b"slow down"),
+            "/managed": (424, b'{"error": "The column alcohol is missing."}'),
+            "/down": (424, b""),
         }[self.path]
         self.send_response(status)
+        if self.path == "/managed":
+            self.send_header("ms-azureml-model-error-statuscode", "400")
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Location", "http://127.0.0.1:9/stolen")
         self.end_headers()
@@ -230,6 +234,8 @@ def odd() -> Iterator[str]:
         ("broken", r"does not work \(500\). The model broke."),
         ("elsewhere", r"sends elsewhere \(302\)"),
         ("busy", r"is busy \(429\)"),
+        ("managed", r"cannot score these rows \(400\). The column alcohol is missing."),
+        ("down", r"does not work \(424\)."),
     ],
 )
 def test_odd_answers_are_told_in_a_sentence(live: LiveSandbox, odd: str, path: str, said: str) -> None:
