@@ -16,6 +16,8 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
 )
 from azure.storage.blob import (
     AccountSasPermissions,
@@ -169,6 +171,23 @@ def test_a_list_of_blocks_can_be_sent_again(box: ContainerClient) -> None:
     with pytest.raises(HttpResponseError) as caught:
         blob.commit_block_list([names[1]])
     assert error_code(caught.value) == "InvalidBlockList"
+
+
+def test_ordered_faults_speak_as_azure_storage_does(account: Account, live: LiveSandbox) -> None:
+    box = account.container("faulty-one")
+    order(live, {"path": "/faulty-one/one", "method": "PUT", "status": 503})
+    with pytest.raises(HttpResponseError) as caught:
+        box.upload_blob("one", b"content")
+    assert (caught.value.status_code, error_code(caught.value)) == (503, "ServerBusy")
+    order(live, {"path": "/faulty-one/one", "method": "PUT", "drop": True})
+    with pytest.raises((ServiceRequestError, ServiceResponseError)):
+        box.upload_blob("one", b"content")
+    with pytest.raises(ResourceExistsError):  # it had been done
+        box.upload_blob("one", b"content")
+
+
+def order(live: LiveSandbox, fault: dict[str, Any]) -> None:
+    assert raw(live, "POST", "/_sandbox/faults", json=fault).status_code == 201
 
 
 def test_metadata_are_changed_alone(box: ContainerClient) -> None:
