@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,20 @@ async def test_not_saying_yes_changes_nothing(tmp_path: Path) -> None:
         await scene.press("right", "enter")
         await scene.until(lambda: scene.app.screen is scene.screen)
         assert scene.asked("deploy") == 0
+
+
+@SIZES
+async def test_the_answers_stay_in_sight_however_much_there_is_to_say(tmp_path: Path, size: tuple[int, int]) -> None:
+    """As a build is named that has no number of its own, and with much that changes."""
+    question = asked("failed")
+    long = replace(question, build="local-20261122-092746-c5e3", changes=question.changes * 9, cost="much " * 30)
+    async with delivery(tmp_path, size, FAILED, approval=[Answer([long])]) as scene:
+        await scene.press("a")
+        await scene.reads("Deploy build local-20261122-092746-c5e3", "Why go on all the same?", "Approve and deploy")
+        buttons = scene.app.screen.query_one("#approve", Button).region
+        box = scene.app.screen.query_one("#box").content_region
+        assert box.contains_region(buttons)
+        assert buttons.height == 3
 
 
 @pytest.mark.parametrize("word", ["failed", ""])

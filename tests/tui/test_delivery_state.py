@@ -85,12 +85,14 @@ def test_a_failed_verdict_is_where_going_on_ends() -> None:
     assert next_step(state) == ""
     assert lane_row(state, "validation").state == "failed"
     assert "The verdict on build 18 is: failed" in status_words(state, "", 0.0)[0]
+    state.fold(answering(staging(), production()))
+    assert "answers in production, against its verdict" in status_words(state, "", 0.0)[0]
 
 
 def test_a_passed_build_needs_no_staging_again() -> None:
     state = state_of(images(image(verdict="passed")), answering(staging(OLD)))
     assert next_step(state) == "approve"
-    assert "build 17 answers" in lane_row(state, "staging").detail
+    assert (lane_row(state, "staging").build, lane_row(state, "staging").detail) == (OLD, "answers there")
 
 
 def test_the_newest_build_that_is_good_enough_is_the_one_on_show_until_a_person_chooses() -> None:
@@ -192,7 +194,8 @@ def test_a_rollback_is_seen_whichever_build_is_on_show() -> None:
     assert lane_row(state, "production").state == "done"
     state.choose(NEW)
     state.fold(answering(staging(), production(OLD, NEW)))
-    assert "build 17 answers, u brings this one back" in lane_row(state, "production").detail
+    row = lane_row(state, "production")
+    assert (row.build, row.detail) == (OLD, "answers there; u brings the chosen one back")
 
 
 def test_a_verdict_is_kept_with_its_image() -> None:

@@ -34,7 +34,8 @@ class ApproveDialog(BoxDialog[str]):
     title_ = "Approve for production"
     DEFAULT_CSS = """
     ApproveDialog {
-        .more { max-height: 50vh; }
+        .more { max-height: 44vh; }
+        &.-against .more { max-height: 36vh; } /* the answers are always in sight */
         Input { background: $panel; margin-top: 1; }
         ErrorCardView { max-height: 12; }
     }
@@ -74,6 +75,7 @@ class ApproveDialog(BoxDialog[str]):
         self.query_one(ErrorCardView).show(question.problem if question else None)
         force = self.query_one("#force", Input)
         force.display = asked is not None and asked.verdict != "passed"
+        self.set_class(force.display, "-against")
         self.query_one(".more").display = asked is not None
         if question is not None and question.problem is not None:
             self.query_one(".heading", Static).update("It cannot be asked for now.")

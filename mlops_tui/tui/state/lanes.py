@@ -72,5 +72,5 @@ def _of_endpoint(lane: Lane, endpoint: Endpoint | None, build: str) -> LaneRow:
     if endpoint.build == build or not build:
         state = HEALTH_STATES[endpoint.health]
         return LaneRow(lane, state, endpoint.target, endpoint.build, endpoint.detail or endpoint.health)
-    kept = ", u brings this one back" if build == endpoint.previous else ""
-    return LaneRow(lane, "waiting", endpoint.target, detail=f"build {endpoint.build} answers{kept}")
+    kept = "; u brings the chosen one back" if build == endpoint.previous else ""
+    return LaneRow(lane, "waiting", endpoint.target, endpoint.build, f"answers there{kept}")

@@ -22,6 +22,9 @@ from mlops_tui.tui.words.lanes import lane_line
 from mlops_tui.tui.words.plain import plain
 from mlops_tui.tui.words.signs import STEP_SIGNS
 
+WIDE = 100  # cells from which a build's number has room in full
+LONG_BUILD, SHORT_BUILD = 26, 12  # cells; one made up here, and its end
+
 
 class LaneLine(Static):
     """Its sign, title, state, time, build, and what there is to say."""
@@ -93,7 +96,8 @@ class Lanes(Vertical, can_focus=True):
     def show(self, state: DeliveryState, tick: int = 0) -> None:
         now = time.monotonic()
         rows = {lane: lane_row(state, lane) for lane in LANES}
-        room = max(len(plain(row.build)) for row in rows.values())
+        most = LONG_BUILD if self.size.width >= WIDE else SHORT_BUILD
+        room = min(max(len(plain(row.build)) for row in rows.values()), most)
         for line in self.query(LaneLine):
             line.show(rows[line.lane], tick, now, room)
 

@@ -80,13 +80,16 @@ def status_words(state: DeliveryState, following: Next, now: float) -> tuple[str
     if state.job is not None and state.job.lane in state.problems and state.job.lane != "validation":
         return f"{STEP_SIGNS['failed']} {plain(state.problems[state.job.lane].message)}", "error"
     build, image = build_words(state.build), state.image_of(state.build)
-    if following:
-        reading = " (looking at the cloud …)" if state.reading else ""
-        return f"Next for {build}: g {NEXT_WORDS[following]}.{reading}", "text-muted"
-    if image is not None and image.verdict == "failed":
+    failed = image is not None and image.verdict == "failed"
+    if "production" in state.stages_of(state.build):
+        against = ", against its verdict" if failed else ""
+        sign, colour = (WARNING, "warning") if failed else (STEP_SIGNS["done"], "success")
+        return f"{sign} {_capital(build)} answers in production{against}. Press t to try it.", colour
+    if failed:
         way = "Train better, or press a and say why it is to go on all the same."
         return f"{WARNING} The verdict on {build} is: failed. {way}", "warning"
-    return f"{STEP_SIGNS['done']} {_capital(build)} answers in production. Press t to try it.", "success"
+    reading = " (looking at the cloud …)" if state.reading else ""
+    return f"Next for {build}: g {NEXT_WORDS[following]}.{reading}" if following else "", "text-muted"
 
 
 def _capital(text: str) -> str:

@@ -18,7 +18,6 @@ from mlops_tui.tui.words.signs import STEP_COLOURS, STEP_SIGNS
 from mlops_tui.tui.words.verdicts import VERDICT_COLOURS, VERDICT_SIGNS, verdict_text
 
 TITLE, STATE, TIME = 10, 8, 6  # cells of a lane's line
-LONGEST_BUILD = 26  # cells: that of a number made up here
 TRAFFIC_BUILD = 20  # cells
 WELL = ("succeeded", "running")  # states that need no mention
 LABEL = 11  # cells
@@ -51,7 +50,7 @@ Fact = tuple[str, str | Content]
 def lane_line(row: LaneRow, sign: str, now: float, room: int = 0) -> Content:
     """✔ Staging    done       3:07  17  healthy, with that much `room` for the build"""
     colour = f"${STEP_COLOURS[row.state]}"
-    build = f"{end_of(plain(row.build), LONGEST_BUILD):<{min(room, LONGEST_BUILD)}}"
+    build = f"{end_of(plain(row.build), room):<{room}}" if room else ""
     return Content.assemble(
         (f"{sign} ", colour),
         f"{LANE_TITLES[row.lane]:<{TITLE}} ",
