@@ -151,16 +151,16 @@ def reason(error):
 def wait(poller, what, look=lambda: "", minutes=40):
     """Wait for a long operation, and return its result. `look` tells how far it is, in a word."""
     started, last, told = time.monotonic(), None, 0.0
-    while not poller.done():
-        poller.wait(2)
-        seconds = time.monotonic() - started
-        if seconds > minutes * 60:
-            raise DeliveryError(f"{what} is not over after {minutes} minutes. Run this again: it goes on from there.")
-        state = "" if poller.done() else look()
-        if state and (state != last or seconds - told > 20):
-            print(f"{what}: {state} ({seconds:.0f} s)")
-            last, told = state, seconds
     try:
+        while not poller.done():
+            poller.wait(2)  # raises what the operation has failed with
+            seconds = time.monotonic() - started
+            if seconds > minutes * 60:
+                raise DeliveryError(f"{what} is not over after {minutes} minutes. Run this again: it goes on there.")
+            state = "" if poller.done() else look()
+            if state and (state != last or seconds - told > 20):
+                print(f"{what}: {state} ({seconds:.0f} s)")
+                last, told = state, seconds
         result = poller.result()
     except AzureError as error:
         raise DeliveryError(f"{what} failed: {reason(error)}") from error

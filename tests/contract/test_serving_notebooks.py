@@ -12,6 +12,7 @@ import httpx
 import pytest
 from databricks.sdk import WorkspaceClient
 
+from mlops_tui.sandbox.container_keeper import Keeper
 from tests.conftest import LiveSandbox
 from tests.contract.delivery_desk import ML, MODEL, NEXT, STAGING_KEY, Delivery, delivery_in
 
@@ -40,6 +41,28 @@ with mlflow.start_run(tags={"build_number": dbutils.widgets.get("build_number")}
     mlflow.log_metrics({"rmse": 0.1})
     model = LinearRegression().fit(pd.DataFrame({"a": [1.0, 2.0]}), [1, 2])
     mlflow.sklearn.log_model(model, name="model", pip_requirements=["mlflow", "no-such-package-of-anybody==1.0"])
+dbutils.notebook.exit("{}")
+"""
+
+
+# A run whose model works where images are built, and not where they run.
+SULKING = """# Databricks notebook source
+import os
+import mlflow
+
+class Sulking(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        if "UVICORN_PORT" in os.environ:
+            raise RuntimeError("I will not work here")
+
+    def predict(self, context, model_input, params=None):
+        return [1.0]
+
+dbutils.widgets.text("build_number", "")
+mlflow.set_experiment("/Shared/WineQuality")
+with mlflow.start_run(tags={"build_number": dbutils.widgets.get("build_number")}):
+    mlflow.log_metrics({"rmse": 0.1})
+    mlflow.pyfunc.log_model(name="model", python_model=Sulking(), pip_requirements=["mlflow"])
 dbutils.notebook.exit("{}")
 """
 
@@ -195,6 +218,27 @@ def test_a_managed_endpoint_answers_and_what_azure_refuses_leaves_no_deployment(
     assert delivery.arm("GET", f"{ML}/onlineEndpoints/{service}/deployments")["value"] == []
     made = delivery.result(MANAGED, model_image_id=image, service=service)
     assert (made["service"], made["stage"], made["deployment"]) == (service, "staging", "blue")
+
+
+def test_an_image_that_falls_over_is_told_with_its_log_and_leaves_the_old_one_as_it_is(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keeper, "first_pause", 0.01)
+    service, build = "wine-quality-managed-staging", {"build_number": "sulking"}
+    (delivery.folder / "sulking.py").write_text(SULKING)
+    delivery.result(delivery.folder / "sulking.py", **build)
+    sulking = delivery.result(BUILD_NOTEBOOK, registered_model="", **build)["model_image_id"]
+    group = delivery.start(ACI, model_image_id=sulking, service="sulking-aci", **build)
+    endpoint = delivery.start(MANAGED, model_image_id=sulking, service=service, **build)
+    refusal = group.refusal()
+    assert "The container sulking-aci has fallen over" in refusal
+    assert "RuntimeError: I will not work here" in refusal
+    refusal = endpoint.refusal()
+    assert refusal.startswith("Deployment green failed: User container has crashed")
+    assert "RuntimeError: I will not work here" in refusal
+    kept = delivery.arm("GET", f"{ML}/onlineEndpoints/{service}/deployments")["value"]
+    assert [one["name"] for one in kept] == ["blue"]
+    assert delivery.arm("GET", f"{ML}/onlineEndpoints/{service}")["properties"]["traffic"] == {"blue": 100}
 
 
 def test_production_takes_a_model_that_has_passed_its_validation(delivery: Delivery, image: str) -> None:
