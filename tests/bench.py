@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -15,9 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests import bench_app, bench_log
+from tests import bench_app, bench_delivery, bench_log
 
 ROOT = Path(__file__).parent.parent
 MLOPS_TUI = str(Path(sys.executable).with_name("mlops-tui"))
@@ -78,6 +78,7 @@ class Result:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is started below ends on the way out
     with tempfile.TemporaryDirectory(prefix="mlops-tui-bench-") as folder:
         bench = Bench(Path(folder))
         try:
@@ -85,6 +86,8 @@ def main() -> None:
         finally:
             bench.command("sandbox", "stop")
     print(table(results))
+    print("\nOne row for the model that is served, beside MLflow's own scoring server (ratio: ours ÷ MLflow's):\n")
+    print(bench_delivery.table(bench.served))
     print("\nThe live log beside Textual's own Log and toolong (ratio above 1: ours needs less):\n")
     print(bench_log.table(bench_log.measure()))
 
@@ -97,11 +100,13 @@ class Bench:
         own = ("ARM_", "AZURE_", "DATABRICKS_", "MLOPS_TUI_", "MLFLOW_")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self.environment["MLOPS_TUI_HOME"] = str(folder / "data")
+        self.served: list[bench_delivery.Served] = []
 
     def run(self) -> list[Result]:
         importing = self.median([sys.executable, "-c", "import click"], 15)
-        first, _ = self.up()
-        again, _ = self.up()
+        first, trained = self.up()
+        again, looked = self.up()
+        self.served = bench_delivery.measure(self.environment, self.folder / "data", self.folder)
         sweep = statistics.median(self.sweep_seconds() for _ in range(SWEEPS))
         fresh = self.fresh_training()
         return [
@@ -110,7 +115,9 @@ class Bench:
             ),
             Result("three tracked runs, warm cluster", sweep, "one training, fresh process", fresh, 1),
             Result("first up with delivery, whole", first, "90 s", 90, 1),
+            Result("first up with delivery, whole", first, "its part up to the trained models", trained, 4),
             Result("up again, whole", again, "first up", first, 1),
+            Result("up again, whole", again, "its part up to the trained models", looked, 4),
             self.secrets_and_notebooks(),
             *self.app(),
         ]
@@ -144,11 +151,13 @@ class Bench:
             )
         return done.stdout
 
-    def up(self) -> tuple[float, list[dict[str, Any]]]:
-        """Seconds, and the events."""
-        started = time.perf_counter()
+    def up(self) -> tuple[float, float]:
+        """Seconds of the whole, and until the models were trained: then delivery's first lane begins."""
+        began, started = time.time(), time.perf_counter()
         out = self.command("up", "--approve", "--output", "json")
-        return time.perf_counter() - started, [json.loads(line) for line in out.splitlines()]
+        whole = time.perf_counter() - started
+        events = [json.loads(line) for line in out.splitlines()]
+        return whole, min(float(event["at"]) for event in events if event["type"] == "lane_state") - began
 
     def sweep_seconds(self) -> float:
         """From the first of the three notebooks' start to the last one's end, as the cluster tells it."""
