@@ -111,14 +111,15 @@ def _run(session: Session, told: Telling, stage: Stage, image: ModelImage, force
         given["force"] = force
     if kind == "aci":
         _ensure_key(session, told)
-    value = jobs.run(session, told.report.emit, stage, kind, given)
-    if value.get("model_image_id") != image.id or not value.get("scoring_uri"):
+    jobs.run(session, told.report.emit, stage, kind, given)
+    after = endpoints.read_stage(session, stage)
+    if after.image != image.id:
         raise DeliveryFailedError(
-            f"The notebook ended without saying where {stage} answers with this image.",
+            f"The notebook ended well, and yet {stage} does not answer with this image.",
             hint="Its log above says what it did. Run the same command again: it looks at what is there.",
-            raw=str(value),
+            raw=f"{after.name}: {after.image or 'no image'}",
         )
-    return str(value["scoring_uri"])
+    return after.url
 
 
 def _ensure_key(session: Session, told: Telling) -> None:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 TASK = "delivery"  # and the last part of where it writes its live log
 KNOWN = "delivery_jobs"  # what the session knows once all of them are there
 LONGEST_SECONDS = 3 * 3600  # a Kubernetes cluster takes a quarter of an hour to make, an image some minutes
-LIBRARIES = (  # what the notebooks import and no runtime has
-    "azure-ai-ml",
-    "azure-identity",
-    "azure-mgmt-containerinstance",
-    "azure-mgmt-containerregistrytasks",
-    "azure-mgmt-resource",
+LIBRARIES = (  # what the notebooks import and no runtime has; within what they were written for
+    "azure-ai-ml>=1.35,<2",
+    "azure-identity>=1.25,<2",
+    "azure-mgmt-containerinstance>=10.1,<11",
+    "azure-mgmt-containerregistrytasks>=1.0.0b1,<2",
+    "azure-mgmt-resource>=25,<27",
 )
 BY_HAND = Place("https://management.azure.com", "REGISTRY", "DNS_LABEL")
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mlops_tui import redaction
-from mlops_tui.delivery import approval, deployment, endpoints, follower
+from mlops_tui.delivery import approval, deployment, endpoints, follower, jobs
 from mlops_tui.delivery.approval import Approval
 from mlops_tui.delivery.deployment import Order
+from mlops_tui.delivery.parameters import JobKind
 from mlops_tui.errors import ApprovalNeeded, DeliveryFailedError, Interrupted, UsageError, ValidationFailedError
 from mlops_tui.events import ApprovalAsked, Approved, Deployment, Endpoint, EndpointsRead, Event, LaneState, Stage
 from mlops_tui.project import Delivery, Project
 from mlops_tui.session import Session
+from mlops_tui.steps import Emit
 from tests.unit.delivery_cloud import FakeCloud, image_id, version
 
 ONE, OTHER = image_id("a"), image_id("b")
@@ -38,6 +41,14 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[Stage, Endpoint]:
     monkeypatch.setattr(endpoints, "read_stage", lambda session, stage: answers[stage])
     monkeypatch.setattr(endpoints, "read", lambda session: tuple(answers.values()))
     monkeypatch.setattr(follower, "QUICK", 0.001)
+    real = jobs.run
+
+    def run(session: Session, emit: Emit, stage: Stage, kind: JobKind, given: dict[str, str]) -> dict[str, Any]:
+        value = real(session, emit, stage, kind, given)
+        answers[stage] = serving(stage, value["model_image_id"], given["build_number"])
+        return value
+
+    monkeypatch.setattr(jobs, "run", run)
     return answers
 
 
@@ -125,10 +136,10 @@ def test_a_lost_image_is_told_before_anything_is_begun(there: dict[Stage, Endpoi
     assert made.started == []
 
 
-def test_a_notebook_that_does_not_say_where_it_answers_is_not_believed(there: dict[Stage, Endpoint]) -> None:
+def test_a_notebook_after_which_something_else_answers_is_not_believed(there: dict[Stage, Endpoint]) -> None:
     made = cloud()
-    made.results = [json.dumps({"model_image_id": ONE, "scoring_uri": "http://x/score"})]
-    with pytest.raises(DeliveryFailedError, match="without saying where staging answers"):
+    made.results = [deployed(ONE)]
+    with pytest.raises(DeliveryFailedError, match="ended well, and yet staging does not answer with this image"):
         deploy(made.session(), Order("staging", build="8"))
 
 
