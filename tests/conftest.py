@@ -19,6 +19,7 @@ from mlops_tui import redaction
 if TYPE_CHECKING:
     import uvicorn
 
+    from mlops_tui.sandbox.machines import Machine
     from tests.scheduling import Grouped
 
 
@@ -89,16 +90,32 @@ def live(request: pytest.FixtureRequest, sandboxes: Sandboxes) -> LiveSandbox:
     return sandboxes.of_group(groups[0] if groups else request.module.__name__)
 
 
+# A cluster's process, up to the packages that it imports and the training that it does to be warm.
+UNWARMED = "from mlops_tui.sandbox.notebooks import warm; warm.warm_up = lambda: None; warm.main()"
+
+
+def unwarmed(folder: Path, name: str) -> Machine:
+    """A cluster that is up in half a second. What its runs import they import themselves: most import nothing."""
+    from mlops_tui.sandbox.notebooks.cluster import Cluster
+
+    class Unwarmed(Cluster):
+        program = ("-c", UNWARMED)
+
+    return Unwarmed(folder, name)
+
+
 def serve(folder: Path) -> Iterator[LiveSandbox]:
     """Serve a sandbox from `folder` until the generator is closed."""
     import uvicorn
 
-    from mlops_tui.sandbox import certificates, process
+    from mlops_tui.sandbox import certificates, clusters, process
     from mlops_tui.sandbox.api import Principal
     from mlops_tui.sandbox.members import Members
     from mlops_tui.sandbox.sandbox import Sandbox
     from mlops_tui.sandbox.server import application
 
+    if clusters.Clusters.cluster_factory is clusters.warm_process:
+        clusters.Clusters.cluster_factory = staticmethod(unwarmed)
     ca, certificate, key = certificates.ensure(folder)
     port = process._free_port()
     sandbox = Sandbox(folder, f"https://localhost:{port}")

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, ClassVar, Literal
 
 from mlops_tui.sandbox.notebooks.processes import forking_is_safe
 from mlops_tui.sandbox.notebooks.run import OUTPUT_LIMIT, NotebookRun, Outcome
@@ -31,6 +31,8 @@ class Cluster:
     `pending` until the process has warmed up, then `running`, and `terminated` when it was stopped or has died.
     Runs submitted before it is ready start when it is.
     """
+
+    program: ClassVar[tuple[str, ...]] = ("-m", "mlops_tui.sandbox.notebooks.warm")  # what Python runs
 
     def __init__(self, folder: Path, name: str) -> None:
         """`folder`: for the process's log, NAME.log."""
@@ -159,7 +161,7 @@ class Cluster:
         path.touch(mode=0o600)
         with path.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "mlops_tui.sandbox.notebooks.warm", "fork" if forking_is_safe() else "fresh"],
+                [sys.executable, *self.program, "fork" if forking_is_safe() else "fresh"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
