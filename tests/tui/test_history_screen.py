@@ -170,7 +170,7 @@ async def test_with_the_mouse_alone(tmp_path: Path) -> None:
 
 async def test_the_footer_has_six_keys_at_most(tmp_path: Path) -> None:
     async with history(answers(), tmp_path, AT_80X24) as pilot:
-        await reads(pilot, "3 builds")
+        await reads(pilot, "3 builds", "Filter", "Compare", "Train again")
         shown = {each.binding.action for each in pilot.app.screen.active_bindings.values() if each.binding.show}
         assert len(shown) + 1 <= 6, shown  # and the palette
         footer = text_of(pilot.app).splitlines()[-1]
@@ -241,8 +241,7 @@ async def test_a_build_in_history_is_built_deployed_validated_and_approved(tmp_p
         ):
             await pilot.press(*keys)
             await until(pilot, lambda: pilot.app.current_mode == "delivery")
-            arguments = replay.arguments_of(do)
-            assert arguments.get("build", arguments.get("stage")) == {"build": "16", "deploy": "17"}.get(do, "staging")
+            assert replay.arguments_of(do)["build"] == {"build": "16", "deploy": "17", "validate": "18"}[do]
             replay.finish(do)
             await pilot.press("4")
             await until(pilot, lambda: pilot.app.current_mode == "history")
