@@ -90,17 +90,21 @@ def score(body):
     return text.getvalue().encode()
 
 
+def refusal(text, status):
+    return JSONResponse({"error": {"message": text}}, status)
+
+
 async def answer(request):
     sent = request.headers.get("authorization", "").encode()
     if KEY and not hmac.compare_digest(sent, f"Bearer {KEY}".encode()):
-        return JSONResponse({"error": "The key is missing or wrong. Send the header: Authorization: Bearer KEY"}, 401)
+        return refusal("The key is missing or wrong. Send the header: Authorization: Bearer KEY", 401)
     try:
         return Response(await run_in_threadpool(score, await request.body()), media_type="application/json")
     except CannotScoreError as error:
-        return JSONResponse({"error": str(error)}, 400)
+        return refusal(str(error), 400)
     except Exception:
         logging.getLogger("uvicorn.error").exception("The model failed")
-        return JSONResponse({"error": "The model failed; the container's log says why."}, 500)
+        return refusal("The model failed; the container's log says why.", 500)
 
 
 async def ping(request):

@@ -11,7 +11,7 @@
 
 # COMMAND ----------
 
-from azure.ai.ml.entities import Environment
+from azure.ai.ml.entities import Environment, OnlineRequestSettings
 from azure.core.exceptions import AzureError
 
 NAMES = ("blue", "green")
@@ -21,6 +21,8 @@ ROUTES = {
     "readiness_route": {"path": "/ping", "port": PORT},
     "scoring_route": {"path": "/score", "port": PORT},
 }
+# Azure ML by itself lets one request in at a time, for 5 seconds; the web server of our image takes many.
+REQUESTS = OnlineRequestSettings(max_concurrent_requests_per_instance=20, request_timeout_ms=30_000)
 
 # COMMAND ----------
 

@@ -225,8 +225,8 @@ def follow(look, run_id, link):
     read, rest, lines, state = 0, b"", [], None
     while True:
         run = look()
-        if run.status != state:
-            state = getattr(run.status, "value", run.status)
+        before, state = state, getattr(run.status, "value", run.status)
+        if state != before and state in ("Queued", "Running"):
             print(f"Quick build {run_id}: {state}")
         over = state in ("Succeeded", "Failed", "Canceled", "Error", "Timeout")
         # The log is a file that grows: we ask for what we do not have yet. None yet: 404; nothing new: 416.
@@ -240,6 +240,7 @@ def follow(look, run_id, link):
                 lines.append(line.decode(errors="replace").rstrip())
                 print(f"  {lines[-1]}")
         if over:
+            print(f"Quick build {run_id}: {state}")
             break
         time.sleep(1)
     if state != "Succeeded":

@@ -186,6 +186,7 @@ def deploy(choices, log):
             endpoint_name=service,
             model=f"azureml:{version.name}:{version.version}",
             environment=environment,
+            request_settings=REQUESTS,
             instance_count=1,
             resources=ResourceRequirementsSettings(requests=size),
             tags=tags,

@@ -90,6 +90,7 @@ def deploy(choices, log):
             endpoint_name=service,
             model=f"azureml:{version.name}:{version.version}",
             environment=environment,
+            request_settings=REQUESTS,
             instance_type=choices["instance_type"],
             instance_count=int(choices["instances"]),
             tags=tags,

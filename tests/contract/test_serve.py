@@ -89,7 +89,7 @@ class Served:
         """Why with status 400."""
         answer = self.keyed.post("/score", json=body)
         assert answer.status_code == 400, answer.text
-        return str(answer.json()["error"])
+        return str(answer.json()["error"]["message"])
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_what_cannot_be_scored_is_refused_with_a_sentence(served: Served) -> Non
     assert "JSON object" in served.refused([row])
     assert "must be a dictionary" in served.refused({"dataframe_split": [1]})
     answer = served.keyed.post("/score", content=b"{not json")
-    assert (answer.status_code, "not JSON" in answer.json()["error"]) == (400, True)
+    assert (answer.status_code, "not JSON" in answer.json()["error"]["message"]) == (400, True)
 
 
 def test_without_the_key_nothing_is_scored(served: Served) -> None:
@@ -186,7 +186,7 @@ def test_without_the_key_nothing_is_scored(served: Served) -> None:
     for header in ({"Authorization": ""}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
         answer = served.keyed.post("/score", json=body, headers=header)
         assert answer.status_code == 401
-        assert "Bearer" in answer.json()["error"]
+        assert "Bearer" in answer.json()["error"]["message"]
         assert KEY not in answer.text
     assert served.keyed.get("/ping", headers={"Authorization": ""}).status_code == 200
     assert served.open.post("/score", json=body).json()["predictions"] == served.predictions[:1]
