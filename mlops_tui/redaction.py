@@ -17,18 +17,40 @@ _LOOKS_SECRET = re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b|\beyJ[\w-]{10,}\.[\w-
 
 _lock = threading.Lock()
 _known: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+_pattern: _Known | None = None
+
+
+class _Known:
+    """Finds what is known by its first characters: a pattern of whole tokens would take a tenth of a second to make."""
+
+    def __init__(self, spellings: set[str]) -> None:
+        self._by_head: dict[str, list[str]] = {}
+        for spelling in sorted(spellings, key=len, reverse=True):
+            self._by_head.setdefault(spelling[:SHORTEST], []).append(spelling)
+        self._heads = re.compile("|".join(map(re.escape, self._by_head)))
+
+    def mask(self, text: str) -> str:
+        """Of two that begin at the same place the longer one is hidden."""
+        parts, done, place = [], 0, 0
+        while head := self._heads.search(text, place):
+            start = head.start()
+            place = start + 1
+            for spelling in self._by_head[head[0]]:
+                if text.startswith(spelling, start):
+                    parts += [text[done:start], MASK]
+                    done = place = start + len(spelling)
+                    break
+        return "".join([*parts, text[done:]]) if parts else text
 
 
 def register(*secrets: str | None) -> None:
     """Hide these values from now on, URL, JSON and base64 spellings too. None and very short ones are ignored."""
     global _pattern
     with _lock:
-        for secret in secrets:
-            if secret and len(secret) >= SHORTEST:
-                _known.update(_spellings(secret))
-        longest_first = sorted(_known, key=len, reverse=True)
-        _pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        found = {form for secret in secrets if secret and len(secret) >= SHORTEST for form in _spellings(secret)}
+        if not found <= _known:
+            _known.update(found)
+            _pattern = _Known(_known)
 
 
 def registered() -> frozenset[str]:
@@ -40,7 +62,7 @@ def registered() -> frozenset[str]:
 def redact(text: str) -> str:
     pattern = _pattern
     if pattern is not None:
-        text = pattern.sub(MASK, text)
+        text = pattern.mask(text)
     return _LOOKS_SECRET.sub(MASK, text)
 
 

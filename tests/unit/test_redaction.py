@@ -50,6 +50,12 @@ def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
     assert redact("abcdefghij abcdef") == f"{MASK} {MASK}"
 
 
+def test_what_only_begins_as_a_secret_is_shown_and_may_hold_one() -> None:
+    register("aaaaaab", "abcdefgh")
+    assert redact("aaaaaaac abcdefgi") == "aaaaaaac abcdefgi"
+    assert redact("aaaaaaaab, abcdefabcdefgh") == f"aa{MASK}, abcdef{MASK}"
+
+
 def test_secrets_are_no_patterns() -> None:
     register("a.*[b]$", "((((((")
     assert redact("a.*[b]$ (((((( axxb") == f"{MASK} {MASK} axxb"
