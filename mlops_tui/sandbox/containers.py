@@ -108,8 +108,9 @@ class Containers(Service):
             return
         port = self._choose_port(name, port or (before.container.port if before else 0), but_own=before is not None)
         fresh = Container(name, spec.reference, port=port)
+        host = self.sandbox.origin.removeprefix("https://")
         for event, text in (("Pulling", "Pulling"), ("Pulled", "Successfully pulled")):
-            fresh = fresh.with_event(event, f'{text} image "{spec.reference}"')
+            fresh = fresh.with_event(event, f'{text} image "{host}/{spec.reference}"')
         fresh = fresh.with_event("Created", "Created container")
         generation = uuid.uuid4().hex
         kept = self._document(spec) | {"generation": generation, "wanted": "running", "state": fresh.to_document()}

@@ -34,6 +34,7 @@ def environment(folder: Path, address: Address) -> dict[str, str]:
         "AZURE_CORE_LOGIN_EXPERIENCE_V2": "off",
         "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
         "MLFLOW_TRACKING_URI": "databricks",
+        "MLFLOW_REGISTRY_URI": "databricks",  # the workspace's; mlflow by itself asks Unity Catalog ("databricks-uc")
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DATABRICKS_HOST": address.origin,
     }

@@ -196,12 +196,18 @@ class ResourceGroups(ResourceProvider):
     def _listing(self, call: Call, documents: list[Body]) -> Body:
         """$filter knows resourceType, name, location, resourceGroup, tagName and tagValue."""
         shown = []
-        for one in documents:
+        for one in (document | {"name": _full_name(document)} for document in documents):
             tags = one.get("tags") or {}
             extra = {"resourceType": one["type"], "resourceGroup": one["id"].split("/")[4], "provisioningState": ""}
             shown.append(one | extra | {"tagName": next(iter(tags), None), "tagValue": next(iter(tags.values()), None)})
         chosen = self.filtered(call, shown)
         return {"value": [{name: one[name] for name in LISTED if name in one} for one in chosen]}
+
+
+def _full_name(resource: Body) -> str:
+    """As lists spell it: what lies below another resource begins with that one's name."""
+    path: str = resource["id"].rpartition("/providers/")[2]
+    return "/".join(path.split("/")[2::2])
 
 
 def _below(one: Body, resource: Body) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -97,9 +98,14 @@ def load_services(sandbox: Sandbox) -> list[Service]:
 
 
 class _Droppable(Starlette):
-    """Starlette with a way to hang up: ASGI itself has none, so the server's connection is handed down to faults."""
+    """Starlette with a way to hang up: ASGI itself has none, so the server's connection is handed down to faults.
+
+    Resource Manager's paths may have doubled slashes, and some that `az` asks for do.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/subscriptions/"):
+            scope["path"] = re.sub("//+", "/", scope["path"])
         scope["hang_up"] = getattr(getattr(send, "__self__", None), "transport", None)
         await super().__call__(scope, receive, send)
 

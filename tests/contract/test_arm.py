@@ -80,6 +80,15 @@ def test_every_request_names_an_api_version_but_any_will_do(azure: Azure) -> Non
     assert arm(azure, "GET", f"{azure.root}/resourcegroups", version="2099-01-01-preview").status_code == 200
 
 
+def test_doubled_slashes_are_one(azure: Azure) -> None:
+    """`az container export` asks with two."""
+    name = f"rg-{uuid.uuid4().hex[:6]}"
+    azure.resources.resource_groups.create_or_update(name, {"location": "westeurope"})
+    place = f"{azure.root}/resourceGroups/{name}/providers/Microsoft.ContainerInstance"
+    assert error_code(arm(azure, "GET", f"{place}//containerGroups/wine")) == "ResourceNotFound"
+    assert arm(azure, "GET", f"{azure.root}//resourceGroups//{name}").json()["name"] == name
+
+
 def test_no_token_no_answer(live: LiveSandbox) -> None:
     answer = raw(live, "GET", "/subscriptions?api-version=2022-12-01")
     assert (answer.status_code, error_code(answer)) == (401, "AuthenticationFailed")

@@ -174,6 +174,7 @@ def test_a_group_is_made_answers_and_is_deleted(desk: Desk) -> None:
     view = view_of(made)
     assert (view.current_state.state, view.restart_count, view.previous_state) == ("Running", 0, None)
     assert {event.name for event in view.events} >= {"Pulling", "Pulled", "Started"}
+    assert f'Pulling image "{made.containers[0].image}"' in [event.message for event in view.events]
     assert made.tags == {"build_number": "7"}
     assert [one.name for one in desk.groups.list_by_resource_group(desk.group)] == ["wine-aci"]
     assert [one.name for one in desk.groups.list()] == ["wine-aci"]

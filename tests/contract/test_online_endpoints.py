@@ -113,6 +113,16 @@ def test_names_are_taken_once_and_an_endpoint_stays_where_it_is(desk: Desk, live
     assert "cannot be changed" in desk.ask("PUT", f"onlineEndpoints/{name}", moved, expect=400).text
 
 
+def test_lists_of_resources_spell_whole_names(desk: Desk) -> None:
+    name = named()
+    desk.endpoint(name)
+    kind = "Microsoft.MachineLearningServices/workspaces"
+    group, workspace = desk.workspace.split("/")[4], desk.workspace.rpartition("/")[2]
+    listed = {one.type: one.name for one in desk.azure.resources.resources.list_by_resource_group(group)}
+    assert listed[kind] == workspace
+    assert listed[f"{kind}/onlineEndpoints"] == f"{workspace}/{name}"
+
+
 def test_one_operation_at_a_time(desk: Desk) -> None:
     name = named()
     desk.ask("PUT", f"onlineEndpoints/{name}", {"properties": {"authMode": "Key"}}, expect=201)

@@ -12,6 +12,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, InvalidParameterValue, NotFound
 
+from mlops_tui.sandbox import exports
+from mlops_tui.sandbox.process import Address
 from tests.conftest import LiveSandbox
 
 pytestmark = [
@@ -207,3 +209,16 @@ def test_a_signed_link_is_for_one_file(mlflow: Any, workspace: WorkspaceClient, 
     ask["path"] = "nothing"
     with pytest.raises(NotFound, match="File does not exist: nothing"):
         workspace.api_client.do("GET", "/api/2.0/mlflow/model-versions/get-signed-download-uri", query=ask)
+
+
+def test_the_environment_that_is_told_leads_to_the_workspaces_registry(
+    mlflow: Any, live: LiveSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself mlflow would ask Unity Catalog, and see none of the project's models."""
+    log_model(mlflow, "databricks", "told", slope=2)
+    mlflow.set_registry_uri(None)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    assert mlflow.get_registry_uri() == "databricks-uc"
+    told = exports.environment(live.folder, Address(int(live.origin.rpartition(":")[2]), 0))
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", told["MLFLOW_REGISTRY_URI"])
+    assert "told" in [one.name for one in mlflow.MlflowClient().search_registered_models()]
