@@ -111,6 +111,7 @@ def desk(live: LiveSandbox) -> Iterator[Desk]:
 @pytest.fixture
 def ml(live: LiveSandbox, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(live.ca))
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "AzureCloud")  # the client changes it, for all that come after
     origin = live.origin
     places = {
         "azure_portal": origin,
