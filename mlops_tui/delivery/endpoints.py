@@ -108,12 +108,14 @@ def _of_group(session: Session, group: ContainerGroup) -> Judged:
 
 
 def _not_running(group: ContainerGroup, container: ContainerState | None) -> Judged:
+    if group.state == "Stopped":  # by somebody's order: how its container ended says nothing
+        return "unhealthy", "the container group has been stopped; deploying again starts it"
     restarted = f"restarts: {container.restarts}" if container and container.restarts else ""
     code = f"exit code {container.exit_code}" if container and container.exit_code is not None else ""
     said = container.detail if container else ""
     last = container.events[-1] if container and container.events else ""
     detail = "; ".join(part for part in (said, code, restarted, last) if part)
-    broken = restarted or code or group.provisioning.lower() == "failed" or group.state in ("Stopped", "Failed")
+    broken = restarted or code or group.provisioning.lower() == "failed" or group.state == "Failed"
     if broken:
         return "unhealthy", detail or f"it is {group.state or group.provisioning}"
     return "starting", detail or f"it is {(group.provisioning or group.state).lower() or 'being made'}"

@@ -71,7 +71,7 @@ def group(provisioning: str, state: str, *containers: ContainerState, host: str 
         (group("Creating", "Pending", container("")), ILL, "starting", "it is creating"),
         (group("Pending", "", container("Waiting")), ILL, "starting", "it is pending"),
         (group("Creating", "", host=""), ILL, "starting", "it is creating"),
-        (group("Succeeded", "Stopped", container("Terminated", exit_code=0)), ILL, "unhealthy", "exit code 0"),
+        (group("Succeeded", "Stopped", container("Terminated", exit_code=143)), ILL, "unhealthy", "been stopped"),
         (group("Failed", "Failed"), ILL, "unhealthy", "it is Failed"),
         (
             group(
