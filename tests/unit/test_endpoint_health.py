@@ -71,7 +71,12 @@ def group(provisioning: str, state: str, *containers: ContainerState, host: str 
         (group("Creating", "Pending", container("")), ILL, "starting", "it is creating"),
         (group("Pending", "", container("Waiting")), ILL, "starting", "it is pending"),
         (group("Creating", "", host=""), ILL, "starting", "it is creating"),
-        (group("Succeeded", "Stopped", container("Terminated", exit_code=143)), ILL, "unhealthy", "been stopped"),
+        (
+            group("Succeeded", "Stopped", container("Terminated", exit_code=143, events=("Killing: Stopping",))),
+            ILL,
+            "unhealthy",
+            "the container group has been stopped; deploying again starts it",
+        ),
         (group("Failed", "Failed"), ILL, "unhealthy", "it is Failed"),
         (
             group(
