@@ -50,6 +50,8 @@ class DeploymentRuns:
             return
         number = running.newest.number + 1 if running.newest else 1
         place = f"online/{endpoint['name']}/{deployment['name']}".lower()
+        while self._sandbox.find(Containers).look(f"{place}/{number}-1"):
+            number += 1  # of a deployment of this name that was deleted, and still answers somebody
         names = tuple(f"{place}/{number}-{one}" for one in range(1, min(plan.instances, MOST_PROCESSES) + 1))
         fresh = Generation(number, plan, names, digest, time.time())
         if image is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,21 @@ def test_the_same_deployment_again_starts_nothing_anew(desk: Desk) -> None:
     before = desk.score(url, desk.key(name)).json()["pid"]
     desk.deploy(name, "blue", "one", requestSettings={"requestTimeout": "PT9S"})
     assert desk.score(url, desk.key(name)).json()["pid"] == before
+
+
+def test_a_deployment_that_is_deleted_and_made_anew_under_its_name_stays(desk: Desk) -> None:
+    name = named()
+    url = desk.endpoint(name)["properties"]["scoringUri"]
+    desk.deploy(name, "blue", "one")
+    desk.ask("DELETE", f"onlineEndpoints/{name}/deployments/blue")
+    desk.wait(f"onlineEndpoints/{name}/deployments/blue", "gone")
+    desk.deploy(name, "blue", "two")
+    desk.traffic(name, blue=100)
+    deadline = time.monotonic() + 1.5  # the processes of the one before end meanwhile
+    while time.monotonic() < deadline:
+        answer = desk.score(url, desk.key(name))
+        assert (answer.status_code, answer.json().get("name")) == (200, "two"), answer.text
+        time.sleep(0.1)
 
 
 MODEL = """\
