@@ -104,6 +104,24 @@ def unwarmed(folder: Path, name: str) -> Machine:
     return Unwarmed(folder, name)
 
 
+# The same for practice clouds in processes of their own: every Python that starts reads it.
+SITE = """
+import sys
+if "mlops_tui.sandbox.notebooks.warm" in sys.orig_argv:
+    from mlops_tui.sandbox.notebooks import warming
+    warming.warm_up = lambda: None
+if "mlops_tui.sandbox" in sys.orig_argv:
+    from mlops_tui.sandbox.tracking import Tracking
+    Tracking.warm_up = lambda self: None
+"""
+
+
+def unwarmed_site(folder: Path) -> str:
+    """The PYTHONPATH for stories whose clusters import nothing, or are only started."""
+    (folder / "sitecustomize.py").write_text(SITE)
+    return str(folder)
+
+
 def serve(folder: Path) -> Iterator[LiveSandbox]:
     """Serve a sandbox from `folder` until the generator is closed."""
     import uvicorn

@@ -18,6 +18,7 @@ from mlops_tui.sandbox.members import Members
 from mlops_tui.sandbox.permissions import Permissions
 from mlops_tui.sandbox.sandbox import Sandbox
 from mlops_tui.sandbox.workspace_files import WorkspaceFiles
+from tests.conftest import unwarmed_site
 from tests.contract.job_stories import eventually, finished, life, notebook, result, task
 from tests.contract.workspace_users import CLIENTS, client
 
@@ -32,21 +33,10 @@ WORK = (
 )
 
 
-# Read by every Python that starts: a cluster's is up at once, for these runs need nothing of what it would import.
-UNWARMED = """
-import sys
-if "mlops_tui.sandbox.notebooks.warm" in sys.orig_argv:
-    from mlops_tui.sandbox.notebooks import warming
-    warming.warm_up = lambda: None
-"""
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a sandbox in a process of its own, which is stopped in the end."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(UNWARMED)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", unwarmed_site(tmp_path))
     yield tmp_path / "sandbox"
     for one in CLIENTS:
         one.api_client._api_client._session.close()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mlops_tui.sandbox import process
+from tests.conftest import unwarmed_site
 from tests.journeys.conftest import Ended, Home
 
 pytestmark = [pytest.mark.xdist_group("mishaps"), pytest.mark.timeout(170)]
@@ -41,6 +42,13 @@ for number in range(600):
 RAISES = """# Databricks notebook source
 raise ValueError("the data has no column 'quality'")
 """
+
+
+@pytest.fixture
+def quick(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home of the test's own whose clusters are up at once: nothing is trained there."""
+    home.variables["PYTHONPATH"] = unwarmed_site(tmp_path_factory.mktemp("site"))
+    return home
 
 
 def notebooks(home: Home, source: str) -> None:
@@ -98,20 +106,20 @@ def databricks(home: Home) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.15])
-def test_killed_in_each_step_the_same_command_completes_with_one_of_everything(home: Home, delay: float) -> None:
+def test_killed_in_each_step_the_same_command_completes_with_one_of_everything(quick: Home, delay: float) -> None:
     for step in STEPS:
-        home.kill_when(
+        quick.kill_when(
             ("setup",),
             lambda event, step=step: (
                 event["type"] == "step_state" and (event["step"], event["state"]) == (step, "running")
             ),
             after=delay,
         )
-    done = home.run("setup")
+    done = quick.run("setup")
     assert done.code == 0, done.out + done.err
-    assert counts(home) == {"applications": 1, "principals": 1, "assignments": 1, "passwords": 1}
-    assert databricks(home) == {"scopes": 1, "keys": 6, "clusters": 1, "jobs": 4}
-    assert "Nothing to do." in home.run("setup").out
+    assert counts(quick) == {"applications": 1, "principals": 1, "assignments": 1, "passwords": 1}
+    assert databricks(quick) == {"scopes": 1, "keys": 6, "clusters": 1, "jobs": 4}
+    assert "Nothing to do." in quick.run("setup").out
 
 
 def test_killed_in_mid_training_the_same_command_completes(home: Home) -> None:
@@ -168,9 +176,9 @@ def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(hom
     assert done.code == 0, done.out[-2000:] + done.err
 
 
-def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(home: Home) -> None:
-    notebooks(home, SLOW)
-    with home.start("up", "--output", "json") as running:
+def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(quick: Home) -> None:
+    notebooks(quick, SLOW)
+    with quick.start("up", "--output", "json") as running:
         assert running.stdout is not None
         events, pressed = [], False
         for line in running.stdout:
@@ -183,8 +191,8 @@ def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(home: Home) -> None
     (number,) = [event["id"] for event in events if event["type"] == "identified" and event["what"] == "job run"]
     assert any(number in event["error"]["hint"] for event in events if event["type"] == "problem"), events[-5:]
     time.sleep(1)
-    assert home.run("cancel", number).code == 0
-    ended = home.run("logs", number, "--follow", "--output", "json")
+    assert quick.run("cancel", number).code == 0
+    ended = quick.run("logs", number, "--follow", "--output", "json")
     assert ended.code == 1
     assert {run["status"] for run in ended.of_type("runs_compared")[0]["results"]} == {"canceled"}
 
