@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ from mlops_tui.session import Session
 from mlops_tui.setup import steps
 from tests.conftest import LiveSandbox, serve
 from tests.contract.test_setup_databricks import QuickMachine
-from tests.journeys.conftest import Home
 
 pytestmark = [pytest.mark.xdist_group("ci-identity"), pytest.mark.timeout(170)]
 NAME = "ci"
@@ -207,28 +205,3 @@ def test_a_member_with_the_permissions_it_needs_finds_everything(team: Team, mem
     before = team.writes()
     assert pending(team.plan(**member)) == []
     assert team.writes() == before
-
-
-def test_ci_trains_and_stages_on_what_a_person_has_set_up(tmp_path: Path) -> None:
-    """The command line on both sides: an owner at a desk, then a build."""
-    with closing(Home(tmp_path)) as home:
-        done = home.run("setup", timeout=100)
-        assert done.code == 0, done.out + done.err
-        kept = json.loads((home.sandbox / "credentials.json").read_text())
-        address = process.status(home.sandbox)
-        assert address is not None
-        made = hire(Project(**kept), local_cloud(address.origin, str(home.sandbox / "ca.pem")), "a build")
-        identity = {
-            "ARM_TENANT_ID": kept["tenant_id"],
-            "ARM_SUBSCRIPTION_ID": kept["subscription_id"],
-            "ARM_CLIENT_ID": made["client_id"],
-            "ARM_CLIENT_SECRET": made["client_secret"],
-        }
-        run = ("--run", "alpha=0.5,l1_ratio=0.5", "--build-number", "41")
-        built = home.run("up", "--non-interactive", "--output", "json", *run, timeout=100, **identity)
-        assert built.code == 4, built.out[-3000:] + built.err
-        assert built.of_type("plan_ready")[0]["pending"] == 0
-        assert built.of_type("runs_compared")[0]["passed"]
-        assert any(made["client_id"] in json.dumps(event) for event in built.of_type("planned")), "it was the build"
-        [asked] = built.of_type("approval_asked")
-        assert asked["command"] == "mlops-tui deploy production --build 41 --approve", "which a person may type"

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from mlops_tui.clouds.cloud import local_cloud
+from mlops_tui.project import Project
 from mlops_tui.sandbox import exports, process
+from tests.contract.test_ci_identity import hire
 from tests.journeys.conftest import Ended, Home
 
 pytestmark = [pytest.mark.xdist_group("delivery-journey"), pytest.mark.timeout(420)]
@@ -189,6 +192,28 @@ def test_somebody_who_says_why_may_overrule_that_and_roll_it_back(place: Home) -
     assert endpoints(back)["production"]["build"] == champion
     journals = "".join(file.read_text() for file in place.data.glob("journal/*-deploy-*.jsonl"))
     assert '"force": "to be tried"' in journals
+
+
+def test_ci_trains_and_stages_on_what_a_person_has_set_up(place: Home) -> None:
+    """By a service principal that may read no directory: up to the approval, which a person may type."""
+    kept = json.loads((place.sandbox / "credentials.json").read_text())
+    address = process.status(place.sandbox)
+    assert address is not None
+    made = hire(Project(**kept), local_cloud(address.origin, str(place.sandbox / "ca.pem")), "a build")
+    identity = {
+        "ARM_TENANT_ID": kept["tenant_id"],
+        "ARM_SUBSCRIPTION_ID": kept["subscription_id"],
+        "ARM_CLIENT_ID": made["client_id"],
+        "ARM_CLIENT_SECRET": made["client_secret"],
+    }
+    run = ("--run", "alpha=0.05,l1_ratio=0.1", "--build-number", "41")
+    built = place.run("up", "--non-interactive", *JSON, *run, timeout=150, **identity)
+    assert built.code == 4, built.out[-3000:] + built.err
+    assert built.of_type("plan_ready")[0]["pending"] == 0
+    assert built.of_type("runs_compared")[0]["passed"]
+    assert any(made["client_id"] in json.dumps(event) for event in built.of_type("planned")), "it was the build"
+    [asked] = built.of_type("approval_asked")
+    assert asked["command"] == "mlops-tui deploy production --build 41 --approve"
 
 
 def test_no_secret_is_in_any_journal_or_file(place: Home) -> None:
