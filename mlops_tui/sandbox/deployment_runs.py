@@ -48,10 +48,9 @@ class DeploymentRuns:
         if live and running.newest is live and live.plan.runs_like(plan) and live.digest == digest:
             self._generations.keep(deployment["id"], replace(running, live=replace(live, plan=plan)))
             return
-        number = running.newest.number + 1 if running.newest else 1
+        # Never twice: what a deleted deployment of this name has left ends a while after it, by its containers' names.
+        number = self._sandbox.store.next_number("online-generation")
         place = f"online/{endpoint['name']}/{deployment['name']}".lower()
-        while self._sandbox.find(Containers).look(f"{place}/{number}-1"):
-            number += 1  # of a deployment of this name that was deleted, and still answers somebody
         names = tuple(f"{place}/{number}-{one}" for one in range(1, min(plan.instances, MOST_PROCESSES) + 1))
         fresh = Generation(number, plan, names, digest, time.time())
         if image is None:
