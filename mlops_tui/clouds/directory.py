@@ -85,6 +85,11 @@ class Directory:
             found = list(self._graph.list("servicePrincipals", **{"$filter": f"appId eq '{app_id}'"}))
         return str(found[0]["id"]) if found else None
 
+    def display_name(self, object_id: str) -> str:
+        """Of a user, a service principal, a group; empty where it has none. Raises NotFoundError."""
+        with speaking_of(f"the directory's entry {object_id}"):
+            return str(self._graph.call("GET", f"directoryObjects/{object_id}").get("displayName") or "")
+
     def create_principal(self, app_id: str) -> str:
         """Its object id. Raises NotFoundError while the directory has not heard of a new application everywhere."""
         what = f"the service principal of {app_id}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import names, prices
-from mlops_tui.errors import ApprovalNeeded, Interrupted, ValidationFailedError
+from mlops_tui.errors import AccessError, ApprovalNeeded, CloudError, Interrupted, ValidationFailedError
 from mlops_tui.events import ApprovalAsked, Approved, Change, Endpoint, ModelImage
 from mlops_tui.steps import Emit
 
@@ -87,13 +87,25 @@ def obtain(question: ApprovalAsked, given: Approval | None, ask: Ask | None, emi
 
 def record(session: Session, emit: Emit, image: ModelImage, version: ModelVersion, approval: Approval) -> Approved:
     """Kept with the model's version, and told, so that the journal has it."""
-    by = approval.by or session.know("caller_name", "sign-in")
+    by = approval.by or _whoever_is_signed_in(session)
     force = approval.force if image.verdict != "passed" else ""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     session.clients.models.tag(version, {"approved_by": by, "approved_at": at, "approval_force": force})
     event = Approved(stage="production", build=image.build, by=by, force=force)
     emit(event)
     return event
+
+
+def _whoever_is_signed_in(session: Session) -> str:
+    """A person by the name they sign in with; a program by what the directory calls it, with its id."""
+    name = session.know("caller_name", "sign-in")
+    if "@" in name:
+        return name
+    try:
+        called = session.clients.directory.display_name(session.know("caller_id", "sign-in"))
+    except (AccessError, CloudError):  # who may deploy need not be allowed to read the directory: the id will do
+        return name
+    return f"{called} ({name})" if called else name
 
 
 def _verdict_in_words(image: ModelImage) -> str:

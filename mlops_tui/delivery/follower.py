@@ -32,7 +32,7 @@ class Follower:
         self._launched = launched
         self._emit = emit
         self._log = Segments(databricks.files, launched.log_folder)
-        self._cluster = ClusterNews(session, databricks, emit)
+        self._cluster = ClusterNews(session, databricks, emit, launched.started)
         self._outage = Outage(
             databricks.host,
             launched.run_id,

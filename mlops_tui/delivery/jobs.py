@@ -36,6 +36,7 @@ class Launched:
     url: str
     lane: Lane
     log_folder: str
+    started: float | None = None  # seconds since 1970; what its cluster went through before is no news
 
 
 def run(session: Session, emit: Emit, lane: Lane, kind: JobKind, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def read_log(session: Session, run_id: int, emit: Emit, follow: bool) -> None:
     folder = given.get("log_folder", "")
     if "registry" not in given and "model_image_id" not in given:
         raise UsageError(f"Job run {run_id} is not of this project's jobs.")
-    launched = Launched(run_id, run.url, _lane_of(given), _log_folder(folder, run_id))
+    launched = Launched(run_id, run.url, _lane_of(given), _log_folder(folder, run_id), run.started)
     follower = Follower(session, databricks, launched, emit)
     if follow:
         _outcome(databricks, launched, follower.follow())
@@ -89,9 +90,9 @@ def _launch(session: Session, emit: Emit, lane: Lane, kind: JobKind, parameters:
     for other in recent:
         if not other.ended and other.run_id != run_id:
             emit(LogLine(source=lane, text=f"job run {other.run_id} is at work on this first: {other.url}"))
-    url = databricks.runs.get(run_id).url
-    emit(Identified(what=f"{lane} job run", id=str(run_id), url=url))
-    return Launched(run_id, url, lane, _log_folder(parameters["log_folder"], run_id))
+    launched = databricks.runs.get(run_id)
+    emit(Identified(what=f"{lane} job run", id=str(run_id), url=launched.url))
+    return Launched(run_id, launched.url, lane, _log_folder(parameters["log_folder"], run_id), launched.started)
 
 
 def _token(job_id: int, parameters: Mapping[str, str], before: list[RunInfo]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +27,7 @@ from mlops_tui.redaction import redact
 
 HEALTH_STYLE = {"healthy": "green", "starting": "yellow", "unhealthy": "bold red", "absent": "dim"}
 VERDICT_STYLE = {"passed": "green", "failed": "bold red"}
+LONGEST_REASON = 80  # characters of why a stage has failed: the whole error follows
 ROOMY = 120  # columns from which on all metrics have one, and who approved
 
 
@@ -36,7 +39,8 @@ class DeliveryText(Lines):
             return
         took = f"  {event.seconds:.1f} s" if event.seconds is not None and event.state != "running" else ""
         build = f"  build {event.build}" if event.build and event.state == "running" else ""
-        detail = f"  {event.detail}" if event.detail and event.state != "failed" else ""  # the error follows
+        told = event.detail if event.state != "failed" else shorten(event.detail, LONGEST_REASON, placeholder="…")
+        detail = f"  {told}" if told else ""
         self._line(f"[{event.state}] {event.title}{build}{detail}{took}", STATE_STYLE.get(event.state, "bold"))
 
     def _image_ready(self, event: ImageReady) -> None:

@@ -20,12 +20,13 @@ BEFORE = 60.0  # seconds before now from which on a cluster's events belong to t
 
 
 class ClusterNews:
-    def __init__(self, session: Session, databricks: Databricks, emit: Emit) -> None:
+    def __init__(self, session: Session, databricks: Databricks, emit: Emit, since: float | None = None) -> None:
+        """`since`: seconds since 1970, where the story is known to begin at some moment of the workspace's clock."""
         self._session = session
         self._databricks = databricks
         self._emit = emit
         self._due = 0.0
-        self._since = int((time.time() - BEFORE) * 1000)
+        self._since = int((time.time() - BEFORE if since is None else since) * 1000)
 
     def is_due(self) -> bool:
         """Whether it is time to look again; then it is not, for a while."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,14 @@ from mlops_tui.delivery import approval, deployment, endpoints, follower, jobs
 from mlops_tui.delivery.approval import Approval
 from mlops_tui.delivery.deployment import Order
 from mlops_tui.delivery.parameters import JobKind
-from mlops_tui.errors import ApprovalNeeded, DeliveryFailedError, Interrupted, UsageError, ValidationFailedError
+from mlops_tui.errors import (
+    ApprovalNeeded,
+    DeliveryFailedError,
+    ForbiddenError,
+    Interrupted,
+    UsageError,
+    ValidationFailedError,
+)
 from mlops_tui.events import ApprovalAsked, Approved, Deployment, Endpoint, EndpointsRead, Event, LaneState, Stage
 from mlops_tui.project import Delivery, Project
 from mlops_tui.session import Session
@@ -161,6 +169,30 @@ def test_without_a_yes_production_stays_as_it_is_and_the_command_to_go_on_is_tol
     assert lanes(told)[-1][:2] == ("approval", "waiting")
     assert made.started == []
     assert "approved_by" not in made.versions_[0].tags
+
+
+@pytest.mark.parametrize(
+    ("answer", "by"),
+    [("the release program", "the release program (0c11e)"), ("", "0c11e"), (ForbiddenError("no"), "0c11e")],
+)
+def test_a_program_that_approves_is_called_as_the_directory_calls_it(
+    there: dict[Stage, Endpoint], monkeypatch: pytest.MonkeyPatch, answer: str | ForbiddenError, by: str
+) -> None:
+    def display_name(object_id: str) -> str:
+        assert object_id == "o-1"
+        if isinstance(answer, ForbiddenError):
+            raise answer
+        return answer
+
+    made = cloud(verdict="passed")
+    made.results = [deployed(OTHER)]
+    monkeypatch.setattr(FakeCloud, "directory", SimpleNamespace(display_name=display_name), raising=False)
+    session = made.session()
+    session.learn("caller_name", "0c11e")
+    session.learn("caller_id", "o-1")
+    told = deploy(session, Order("production", build="8", approval=Approval()))
+    (approved,) = [event for event in told if isinstance(event, Approved)]
+    assert (approved.by, made.versions_[0].tags["approved_by"]) == (by, by)
 
 
 def test_an_approval_is_kept_with_the_model_and_told(there: dict[Stage, Endpoint]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
+from mlops_tui.clouds.databricks_clusters import Happening
 from mlops_tui.clouds.databricks_runs import RunOutput
 from mlops_tui.delivery import follower, jobs
 from mlops_tui.errors import CloudError, DeliveryFailedError, Interrupted, UnreachableError, UsageError
@@ -161,3 +165,18 @@ def test_the_log_of_a_run_can_be_read_afterwards_by_its_number() -> None:
 )
 def test_a_run_belongs_to_a_lane(given: dict[str, str], lane: str) -> None:
     assert jobs._lane_of(given) == lane
+
+
+def test_what_the_cluster_went_through_before_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [Happening(at, "EVENT", f"is at {at}") for at in (999_000, 1_000_000_000, 1_000_500_000)]
+    clusters = SimpleNamespace(events=lambda _, since: [one for one in made if one.at >= since])
+    cloud = FakeCloud(results=["{}"], lines=b"")
+    monkeypatch.setattr(FakeCloud, "clusters", clusters, raising=False)
+    session = cloud.session()
+    session.learn("cluster_id", "c-1")
+    cloud.run_now(1, {"log_folder": "x", "registry": "r"}, "a build")
+    told: list[Event] = []
+    launched = jobs.Launched(101, "", "image", "x/101/delivery", started=1_000_000.0)
+    follower.Follower(session, cast("Any", cloud), launched, told.append).follow()
+    texts = [event.text for event in told if isinstance(event, LogLine) and event.source == "cluster"]
+    assert texts == ["the cluster is at 1000000000", "the cluster is at 1000500000"]

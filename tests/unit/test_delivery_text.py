@@ -29,11 +29,11 @@ def printed(*shown: Event) -> list[str]:
 def test_a_lane_says_when_it_begins_and_how_it_ended() -> None:
     lane = events.LaneState(lane="staging", title="Staging on Azure Container Instances", state="running", build="17")
     done = replace(lane, state="done", detail="answers with build 17", seconds=12.34)
-    failed = replace(lane, state="failed", detail="told by the error card that follows", seconds=2.0)
+    failed = replace(lane, state="failed", detail="the image is lost: " + "its registry " * 20, seconds=2.0)
     assert printed(lane, done, failed, replace(lane, state="waiting")) == [
         "[running] Staging on Azure Container Instances  build 17",
         "[done] Staging on Azure Container Instances  answers with build 17  12.3 s",
-        "[failed] Staging on Azure Container Instances  2.0 s",
+        f"[failed] Staging on Azure Container Instances  the image is lost: {'its registry ' * 4}its…  2.0 s",
     ]
 
 
