@@ -136,7 +136,7 @@ def try_(invocation: Invocation, stage: Stage, rows: str, deployment: str) -> No
     mlops-tui try staging
     echo '{"alcohol": 9.4, …}' | mlops-tui try production --rows -
     """
-    text = _read(rows) if rows else ""
+    text = _read(rows) if rows else None
     running.run(invocation, lambda session, emit: _try(session, emit, stage, text, deployment))
 
 
@@ -199,9 +199,9 @@ def _read(rows: str) -> str:
     return text
 
 
-def _try(session: Session, emit: Emit, stage: Stage, text: str, deployment: str) -> str:
-    """With rows of the kept test set where none were given."""
-    if text:
+def _try(session: Session, emit: Emit, stage: Stage, text: str | None, deployment: str) -> str:
+    """With rows of the kept test set where no file was given; an empty one is refused."""
+    if text is not None:
         return operations.predict(session, emit, stage, text, deployment)
     found: list[RowsRead] = []
 

@@ -139,11 +139,14 @@ def test_rows_to_try_come_from_a_file_from_standard_input_or_from_the_kept_test_
     assert call("try", "staging", "--rows", "rows.csv", "--deployment", "blue").exit_code == 0
     assert call("try", "production", "--rows", "-", said='{"alcohol": 9.4}').exit_code == 0
     assert call("try", "staging").exit_code == 0
+    (tmp_path / "empty.csv").touch()
+    assert call("try", "staging", "--rows", "empty.csv").exit_code == 0
     assert called == [
         ("predict", ("staging", "alcohol\n9.4\n", "blue")),
         ("predict", ("production", '{"alcohol": 9.4}', "")),
         ("read_rows", ()),
         ("predict", ("staging", ({"alcohol": 9.4},), "")),
+        ("predict", ("staging", "", "")),  # which refuses it: other rows must not be taken in its place
     ]
 
 
