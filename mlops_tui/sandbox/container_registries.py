@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation
+from mlops_tui.sandbox.api import ApiError, Body, Call
+from mlops_tui.sandbox.arm import RESOURCE, Operation
 from mlops_tui.sandbox.images import Images
-from mlops_tui.sandbox.long_running import LongRunning
-from mlops_tui.sandbox.resource_groups import ResourceGroups
-from mlops_tui.sandbox.resource_type import ResourceType
+from mlops_tui.sandbox.long_running_type import LongRunningType
 from mlops_tui.sandbox.secret_vault import LostKeyError, SecretVault
-from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Store
@@ -33,8 +30,6 @@ SKUS = {"basic": ("Basic", 10, 2), "standard": ("Standard", 100, 10), "premium":
 GIGABYTE = 1024**3
 PASSWORDS = "registry-passwords"
 PASSWORD_NAMES = ("password", "password2")
-CREATE, DELETE = "create-container-registry", "delete-container-registry"
-FINAL = ("Succeeded", "Failed")
 
 
 def registry_named(store: Store, name: str) -> Body | None:
@@ -43,34 +38,20 @@ def registry_named(store: Store, name: str) -> Body | None:
     return next((one for one in store.list(RESOURCE) if one["type"] == TYPE and one["name"].lower() == wanted), None)
 
 
-class ContainerRegistries(ResourceType):
+class ContainerRegistries(LongRunningType):
     """Create, change, read and delete, the admin user's passwords, and what is used of the SKU's limits."""
 
-    type_name = TYPE
-
-    def start(self) -> None:
-        running = self.sandbox.find(LongRunning)
-        running.ends(CREATE, self._ready)
-        running.ends(DELETE, self._delete_now)
+    type_name, noun = TYPE, "container-registry"
 
     def operations(self) -> list[Operation]:
         available = f"/subscriptions/{{subscription}}/providers/{NAMESPACE}/checkNameAvailability"
         return [
-            *self.lists(),
-            self.on_one("GET", self.show),
-            self.on_one("HEAD", self.exists),
-            self.on_one("PUT", self.put),
-            self.on_one("PATCH", self.patch),
-            self.on_one("DELETE", self.delete),
+            *super().operations(),
             self.does("POST", available, f"{NAMESPACE}/checkNameAvailability/read", self.check_name),
             self.does("POST", f"{ONE}/listCredentials", f"{TYPE}/listCredentials/action", self.credentials),
             self.does("POST", f"{ONE}/regenerateCredential", f"{TYPE}/regenerateCredential/action", self.regenerate),
             self.does("GET", f"{ONE}/listUsages", f"{TYPE}/listUsages/read", self.usages),
         ]
-
-    def show(self, call: Call) -> Response:
-        found = self.found(call)
-        return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
 
     def login_server(self, name: str) -> str:
         """Where images are pulled from; on Azure, NAME.azurecr.io. A path, as long as the sandbox has one host."""
@@ -79,12 +60,7 @@ class ContainerRegistries(ResourceType):
     def put(self, call: Call) -> Response:
         """201 for a new registry, 200 for a change; poll Azure-AsyncOperation."""
         own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        if why_not := self._why_not(name):
-            raise self.dialect.error(400, "InvalidResourceName", why_not)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         sku = self._sku(wanted.get("sku") or {})
         asked = wanted.get("properties") or {}
         with self.store.transaction():
@@ -93,12 +69,11 @@ class ContainerRegistries(ResourceType):
                 raise self.dialect.error(409, "AlreadyInUse", self._taken(name))
             if there:
                 self.check_location(there, location, call.params["group"])
-                self._check_idle(there)
+                self.check_idle(there)
             made = there or self._new(own_id, name, location)
             made |= {"sku": sku, "tags": wanted.get("tags") or {}}
             self._change(made, asked)
-            made["properties"]["provisioningState"] = "Updating" if there else "Creating"
-            return self._accepted(call, made, 200 if there else 201)
+            return self.updating(call, made) if there else self.creating(call, made)
 
     def _new(self, own_id: str, name: str, location: str) -> Body:
         return {
@@ -143,53 +118,24 @@ class ContainerRegistries(ResourceType):
         if asked.get("adminUserEnabled") is not None:
             kept["properties"]["adminUserEnabled"] = bool(asked["adminUserEnabled"])
 
-    def _check_idle(self, kept: Body) -> None:
-        state = kept["properties"]["provisioningState"]
-        if state not in FINAL:
-            message = f"The registry '{kept['name']}' is in provisioning state '{state}'; try again when it is done."
-            raise self.dialect.error(409, "RegistryOperationInProgress", message)
+    def busy(self, kept: Body, state: str) -> ApiError:
+        message = f"The registry '{kept['name']}' is in provisioning state '{state}'; try again when it is done."
+        return self.dialect.error(409, "RegistryOperationInProgress", message)
 
-    def _accepted(self, call: Call, kept: Body, status: int) -> Response:
-        self.store.put(RESOURCE, kept["id"].lower(), kept)
-        running = self.sandbox.find(LongRunning)
-        operation_id = running.begin(CREATE, kept["id"])
-        return answer(kept, status, running.status_headers(call, operation_id, NAMESPACE, kept["location"]))
+    def check_deletable(self, kept: Body) -> None:
+        """At any time, with its images, also while it is being made."""
 
     def patch(self, call: Call) -> Response:
         """Tags, SKU and the admin user."""
         wanted = call.json()
         with self.store.transaction():
             kept = self.found(call)
-            self._check_idle(kept)
+            self.check_idle(kept)
             if "sku" in wanted:
                 kept["sku"] = self._sku(wanted["sku"] or {})
             kept["tags"] = wanted.get("tags", kept["tags"])
             self._change(kept, wanted.get("properties") or {})
-            kept["properties"]["provisioningState"] = "Updating"
-            return self._accepted(call, kept, 200)
-
-    def _ready(self, resource_id: str) -> None:
-        with self.store.transaction():
-            kept = self.store.get(RESOURCE, resource_id.lower())
-            if kept and kept["properties"]["provisioningState"] in ("Creating", "Updating"):
-                kept["properties"]["provisioningState"] = "Succeeded"
-                self.store.put(RESOURCE, resource_id.lower(), kept)
-
-    def delete(self, call: Call) -> Response:
-        """202 and a Location to poll; 204 where there is none. Its images go with it."""
-        with self.store.transaction():
-            kept = self.store.get(RESOURCE, self.id_of(call).lower())
-            if kept is None:
-                return empty(204)
-            kept["properties"]["provisioningState"] = "Deleting"
-            self.store.put(RESOURCE, kept["id"].lower(), kept)
-            running = self.sandbox.find(LongRunning)
-            operation_id = running.begin(DELETE, kept["id"])
-        return empty(202, running.result_headers(call, operation_id))
-
-    def _delete_now(self, resource_id: str) -> None:
-        if kept := self.store.get(RESOURCE, resource_id.lower()):
-            self.sandbox.find(ResourceGroups).discard(kept)
+            return self.updating(call, kept)
 
     def removed(self, resource: Body) -> None:
         if resource["type"] == TYPE:
@@ -203,6 +149,10 @@ class ContainerRegistries(ResourceType):
         if registry_named(self.store, name):
             return {"nameAvailable": False, "reason": "AlreadyExists", "message": self._taken(name)}
         return {"nameAvailable": True}
+
+    def check_name_of(self, name: str) -> None:
+        if why_not := self._why_not(name):
+            raise self.dialect.error(400, "InvalidResourceName", why_not)
 
     def _why_not(self, name: str) -> str:
         if NAME.fullmatch(name):

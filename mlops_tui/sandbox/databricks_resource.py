@@ -12,23 +12,18 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import GROUP, NOT_FINAL, RESOURCE, Operation
+from mlops_tui.sandbox.api import ApiError, Body, Call, empty
+from mlops_tui.sandbox.arm import GROUP, RESOURCE
 from mlops_tui.sandbox.authorization import Authorization
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.long_running_type import LongRunningType
 from mlops_tui.sandbox.resource_groups import ResourceGroups
-from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Store
 
-NAMESPACE = "Microsoft.Databricks"
-TYPE = f"{NAMESPACE}/workspaces"
+TYPE = "Microsoft.Databricks/workspaces"
 FIRST_ID = 2814749767106561  # workspace ids are numbers of this length
 SKUS = ("standard", "premium", "trial")
-FINAL = ("Succeeded", "Failed")
-CREATE, UPDATE, DELETE = "create-databricks-workspace", "update-databricks-workspace", "delete-databricks-workspace"
 
 
 def workspace(store: Store) -> Body | None:
@@ -36,40 +31,16 @@ def workspace(store: Store) -> Body | None:
     return next((one for one in store.list(RESOURCE) if one["type"] == TYPE), None)
 
 
-class DatabricksWorkspaces(ResourceType):
+class DatabricksWorkspaces(LongRunningType):
     """Create, read, tag and delete; all writes are long-running."""
 
-    type_name = TYPE
-
-    def start(self) -> None:
-        running = self.sandbox.find(LongRunning)
-        running.ends(CREATE, self._ready)
-        running.ends(UPDATE, self._ready)
-        running.ends(DELETE, self._delete_now)
-
-    def operations(self) -> list[Operation]:
-        return [
-            *self.lists(),
-            self.on_one("GET", self.show),
-            self.on_one("HEAD", self.exists),
-            self.on_one("PUT", self.put),
-            self.on_one("PATCH", self.patch),
-            self.on_one("DELETE", self.delete),
-        ]
-
-    def show(self, call: Call) -> Response:
-        found = self.found(call)
-        return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
+    type_name, noun = TYPE, "databricks-workspace"
 
     def put(self, call: Call) -> Response:
         """201 for a new workspace, 200 for a change of the existing one; poll Azure-AsyncOperation."""
         self.group(call)
         wanted = call.json()
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        self._check_name(call.params["name"])
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         sku = self._sku(wanted)
         with self.store.transaction():
             kept = self.store.get(RESOURCE, self.id_of(call).lower())
@@ -78,16 +49,9 @@ class DatabricksWorkspaces(ResourceType):
             self._check_room()
             made = self._new(call, location, sku, wanted)
             self._claim_managed_group(made)
-            self.store.put(RESOURCE, made["id"].lower(), made)
-            return self._accepted(call, made, CREATE, 201)
+            return self.creating(call, made)
 
-    def _accepted(self, call: Call, resource: Body, verb: str, status: int) -> Response:
-        running = self.sandbox.find(LongRunning)
-        operation_id = running.begin(verb, resource["id"])
-        headers = running.status_headers(call, operation_id, NAMESPACE, resource["location"])
-        return answer(resource, status, headers)
-
-    def _check_name(self, name: str) -> None:
+    def check_name_of(self, name: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{3,64}", name):
             message = (
                 f"The workspace name '{name}' is invalid. A workspace name must be between 3 and 64 characters long "
@@ -120,7 +84,6 @@ class DatabricksWorkspaces(ResourceType):
             "computeMode": asked.get("computeMode") or "Hybrid",
             "managedResourceGroupId": self._managed_group_id(asked),
             "parameters": parameters,
-            "provisioningState": "Creating",
             "createdBy": caller,
             "updatedBy": caller,
             "createdDateTime": clock.now(),
@@ -175,56 +138,30 @@ class DatabricksWorkspaces(ResourceType):
         if managed and managed.lower() != str(kept["properties"]["managedResourceGroupId"]).lower():
             message = "The property 'managedResourceGroupId' of an existing workspace cannot be changed."
             raise self.dialect.error(409, "PropertyChangeNotAllowed", message)
-        self._check_idle(kept)
+        self.check_idle(kept)
         kept |= {"sku": {"name": sku}, "tags": wanted.get("tags") or {}}
         properties = kept["properties"]
         properties["publicNetworkAccess"] = asked.get("publicNetworkAccess") or properties["publicNetworkAccess"]
-        properties["provisioningState"] = "Updating"
-        self.store.put(RESOURCE, kept["id"].lower(), kept)
-        return self._accepted(call, kept, UPDATE, 200)
+        return self.updating(call, kept)
 
-    def _check_idle(self, kept: Body) -> None:
-        state = kept["properties"]["provisioningState"]
-        if state not in FINAL:
-            message = (
-                f"Another operation is in progress on the resource '{kept['id']}' (provisioning state '{state}'). "
-                "Please retry after it has completed."
-            )
-            raise self.dialect.error(409, "ConflictingConcurrentWriteNotAllowed", message)
+    def busy(self, kept: Body, state: str) -> ApiError:
+        message = (
+            f"Another operation is in progress on the resource '{kept['id']}' (provisioning state '{state}'). "
+            "Please retry after it has completed."
+        )
+        return self.dialect.error(409, "ConflictingConcurrentWriteNotAllowed", message)
 
     def patch(self, call: Call) -> Response:
         """Tags."""
         with self.store.transaction():
             kept = self.found(call)
-            self._check_idle(kept)
+            self.check_idle(kept)
             kept["tags"] = call.json().get("tags", kept["tags"])
-            kept["properties"]["provisioningState"] = "Updating"
-            self.store.put(RESOURCE, kept["id"].lower(), kept)
-            return self._accepted(call, kept, UPDATE, 202)
+            return self.updating(call, kept, 202)
 
     def delete(self, call: Call) -> Response:
-        """202 and a Location to poll; 204 where there is none."""
-        if self.store.get(RESOURCE, call.path.lower()) is None:
-            return empty(204)
-        running = self.sandbox.find(LongRunning)
-        with self.store.transaction():
-            kept = self.found(call)
-            self._check_idle(kept)
-            kept["properties"]["provisioningState"] = "Deleting"
-            self.store.put(RESOURCE, kept["id"].lower(), kept)
-            operation_id = running.begin(DELETE, kept["id"])
-        return empty(202, running.result_headers(call, operation_id))
-
-    def _ready(self, resource_id: str) -> None:
-        with self.store.transaction():
-            kept = self.store.get(RESOURCE, resource_id.lower())
-            if kept and kept["properties"]["provisioningState"] in ("Creating", "Updating"):
-                kept["properties"]["provisioningState"] = "Succeeded"
-                self.store.put(RESOURCE, resource_id.lower(), kept)
-
-    def _delete_now(self, resource_id: str) -> None:
-        if kept := self.store.get(RESOURCE, resource_id.lower()):
-            self.sandbox.find(ResourceGroups).discard(kept)
+        """204 also where there is no such resource group: it may have gone with the workspace."""
+        return super().delete(call) if self.store.get(RESOURCE, call.path.lower()) else empty(204)
 
     def removed(self, resource: Body) -> None:
         """With the workspace go its inside and its managed resource group."""

@@ -27,8 +27,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mlops_tui.sandbox")
 KIND = "operation"
+FINAL = ("Succeeded", "Failed")  # provisioning states of a resource that nothing is at work on
 KEPT = 3600  # seconds that a finished operation can still be asked for
 Ending = Callable[[str], None]  # gets the target's id; must be safe to repeat; an ApiError makes the operation fail
+
+
+def is_final(resource: Body) -> bool:
+    return resource["properties"]["provisioningState"] in FINAL
+
+
+def shown(resource: Body) -> Response:
+    """The answer to a GET, which clients repeat until the state is final."""
+    return answer(resource, headers={} if is_final(resource) else NOT_FINAL)
 
 
 class NotYet(Exception):  # noqa: N818 (no error: an ending says so when what it waits for still goes on)
@@ -64,6 +74,25 @@ class LongRunning(ResourceProvider):
         kept = {"id": operation_id, "verb": verb, "target": target, "status": "InProgress", "error": None}
         self.store.put(KIND, operation_id, kept | {"started": now, "due": now + self.seconds})
         return operation_id
+
+    def accepted(self, call: Call, verb: str, resource: Body, status: int, location: str = "") -> Response:
+        """Begin an operation; the answer to a PUT or PATCH with the resource as it stands now."""
+        namespace = resource["type"].partition("/")[0]
+        operation_id = self.begin(verb, resource["id"])
+        headers = self.status_headers(call, operation_id, namespace, location or resource["location"])
+        return answer(resource, status, headers)
+
+    def accepted_empty(self, call: Call, verb: str, target: str) -> Response:
+        """Begin an operation; the answer to a DELETE or POST."""
+        return empty(202, self.result_headers(call, self.begin(verb, target)))
+
+    def succeed(self, target: str) -> None:
+        """The ending of what only takes its time: the resource is made or changed."""
+        with self.store.transaction():
+            kept = self.store.get(RESOURCE, target.lower())
+            if kept and kept["properties"]["provisioningState"] in ("Creating", "Updating"):
+                kept["properties"]["provisioningState"] = "Succeeded"
+                self.store.put(RESOURCE, target.lower(), kept)
 
     def status_headers(self, call: Call, operation_id: str, namespace: str, location: str) -> dict[str, str]:
         """For the answer to a PUT or PATCH: poll the status, then read the resource."""

@@ -12,23 +12,17 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation
+from mlops_tui.sandbox.api import ApiError, Body, Call
+from mlops_tui.sandbox.arm import RESOURCE, Operation
 from mlops_tui.sandbox.blob_store import BlobStore
-from mlops_tui.sandbox.long_running import LongRunning
-from mlops_tui.sandbox.resource_groups import ResourceGroups
-from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
+from mlops_tui.sandbox.long_running_type import LongRunningType
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Store
 
-NAMESPACE = "Microsoft.MachineLearningServices"
-TYPE = f"{NAMESPACE}/workspaces"
+TYPE = "Microsoft.MachineLearningServices/workspaces"
 ONE = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{TYPE}/{{workspace}}"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
-CREATE, UPDATE, DELETE = "create-ml-workspace", "update-ml-workspace", "delete-ml-workspace"
-FINAL = ("Succeeded", "Failed")
 # What a workspace is made with: the property, the type of the resource, and whether it must be given.
 DEPENDENCIES = {
     "storageAccount": ("Microsoft.Storage/storageAccounts", True),
@@ -55,26 +49,15 @@ def children(store: Store, kind: str, workspace_id: str, below: str) -> list[Bod
     return store.list(kind, f"{workspace_id}/{below}".lower())
 
 
-class MlWorkspaces(ResourceType):
+class MlWorkspaces(LongRunningType):
     """Create, read, change and delete; creating and deleting are long-running."""
 
-    type_name = TYPE
-
-    def start(self) -> None:
-        running = self.sandbox.find(LongRunning)
-        running.ends(CREATE, self._ready)
-        running.ends(UPDATE, self._ready)
-        running.ends(DELETE, self._delete_now)
+    type_name, noun = TYPE, "ml-workspace"
 
     def operations(self) -> list[Operation]:
         one = ONE.replace("{workspace}", "{name}")
         return [
-            *self.lists(),
-            self.on_one("GET", self.show),
-            self.on_one("HEAD", self.exists),
-            self.on_one("PUT", self.put),
-            self.on_one("PATCH", self.patch),
-            self.on_one("DELETE", self.delete),
+            *super().operations(),
             self.does("POST", f"{one}/listKeys", f"{TYPE}/listKeys/action", self.list_keys),
         ]
 
@@ -90,23 +73,10 @@ class MlWorkspaces(ResourceType):
             raise self.dialect.error(404, "ResourceNotFound", message)
         return found
 
-    def show(self, call: Call) -> Response:
-        found = self.found(call)
-        return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
-
     def put(self, call: Call) -> Response:
         """201 for a new workspace, 200 for a change; poll Azure-AsyncOperation."""
-        own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        if not NAME.fullmatch(name):
-            message = (
-                f"Workspace name '{name}' is invalid. It must be between 3 and 33 characters long. Its first character "
-                "has to be alphanumeric, and the rest may contain hyphens and underscores. No whitespace is allowed."
-            )
-            raise self.dialect.error(400, "ValidationError", message)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        own_id, wanted = self.id_of(call), call.json()
+        location = self.place_of(call, wanted)
         asked = wanted.get("properties") or {}
         with self.store.transaction():
             kept = self.store.get(RESOURCE, own_id.lower())
@@ -115,8 +85,15 @@ class MlWorkspaces(ResourceType):
                 return self._change(call, kept, wanted | {"tags": wanted.get("tags") or {}}, 200)
             made = self._new(call, own_id, location, wanted, self._dependencies(asked))
             self._make_containers(made)
-            self.store.put(RESOURCE, made["id"].lower(), made)
-            return self._accepted(call, made, CREATE, 201)
+            return self.creating(call, made)
+
+    def check_name_of(self, name: str) -> None:
+        if not NAME.fullmatch(name):
+            message = (
+                f"Workspace name '{name}' is invalid. It must be between 3 and 33 characters long. Its first character "
+                "has to be alphanumeric, and the rest may contain hyphens and underscores. No whitespace is allowed."
+            )
+            raise self.dialect.error(400, "ValidationError", message)
 
     def _dependencies(self, asked: Body) -> Body:
         """The resources that it is made with, which must be there. Raises ValidationError."""
@@ -143,7 +120,6 @@ class MlWorkspaces(ResourceType):
             "publicNetworkAccess": asked.get("publicNetworkAccess") or "Enabled",
             "imageBuildCompute": asked.get("imageBuildCompute") or "",
             "systemDatastoresAuthMode": asked.get("systemDatastoresAuthMode") or "accesskey",
-            "provisioningState": "Creating",
             "creationTime": clock.now(),
             "tenantId": self.sandbox.tenant_id,
             "workspaceId": workspace_id,
@@ -175,11 +151,6 @@ class MlWorkspaces(ResourceType):
         for container in (default_container(made), "azureml"):
             BlobStore(self.sandbox).make_container(storage_of(made), container)
 
-    def _accepted(self, call: Call, resource: Body, verb: str, status: int) -> Response:
-        running = self.sandbox.find(LongRunning)
-        operation_id = running.begin(verb, resource["id"])
-        return answer(resource, status, running.status_headers(call, operation_id, NAMESPACE, resource["location"]))
-
     def patch(self, call: Call) -> Response:
         """Tags and some properties; what is not given stays."""
         with self.store.transaction():
@@ -187,7 +158,7 @@ class MlWorkspaces(ResourceType):
             return self._change(call, kept, wanted | {"tags": wanted.get("tags", kept["tags"])}, 202)
 
     def _change(self, call: Call, kept: Body, wanted: Body, status: int) -> Response:
-        self._check_idle(kept)
+        self.check_idle(kept)
         asked = wanted.get("properties") or {}
         for name, (kind, is_fixed) in DEPENDENCIES.items():
             given = asked.get(name)
@@ -197,33 +168,17 @@ class MlWorkspaces(ResourceType):
         later = {name: asked[name] for name in LATER if asked.get(name)}
         found = self._dependencies({name: kept["properties"][name] for name in DEPENDENCIES} | later) if later else {}
         given = {name: asked[name] for name in CHANGEABLE if asked.get(name) is not None}
-        kept["properties"] |= given | found | {"provisioningState": "Updating"}
+        kept["properties"] |= given | found
         kept["tags"] = wanted["tags"]
         kept["systemData"] |= changed_by(call)
-        self.store.put(RESOURCE, kept["id"].lower(), kept)
-        return self._accepted(call, kept, UPDATE, status)
+        return self.updating(call, kept, status)
 
-    def _check_idle(self, kept: Body) -> None:
-        state = kept["properties"]["provisioningState"]
-        if state not in FINAL:
-            message = (
-                f"Another operation is in progress on the workspace '{kept['name']}' (provisioning state '{state}'). "
-                "Try again when it has ended."
-            )
-            raise self.dialect.error(409, "Conflict", message)
-
-    def delete(self, call: Call) -> Response:
-        """202 and a Location to poll; 204 where there is none. What the workspace was made with stays."""
-        running = self.sandbox.find(LongRunning)
-        with self.store.transaction():
-            if self.store.get(RESOURCE, self.id_of(call).lower()) is None:
-                return empty(204)
-            kept = self.found(call)
-            self._check_idle(kept)
-            kept["properties"]["provisioningState"] = "Deleting"
-            self.store.put(RESOURCE, kept["id"].lower(), kept)
-            operation_id = running.begin(DELETE, kept["id"])
-        return empty(202, running.result_headers(call, operation_id))
+    def busy(self, kept: Body, state: str) -> ApiError:
+        message = (
+            f"Another operation is in progress on the workspace '{kept['name']}' (provisioning state '{state}'). "
+            "Try again when it has ended."
+        )
+        return self.dialect.error(409, "Conflict", message)
 
     def list_keys(self, call: Call) -> Body:
         """Of what the workspace was made with."""
@@ -237,17 +192,6 @@ class MlWorkspaces(ResourceType):
             "containerRegistryCredentials": None,
             "notebookAccessKeys": None,
         }
-
-    def _ready(self, resource_id: str) -> None:
-        with self.store.transaction():
-            kept = self.store.get(RESOURCE, resource_id.lower())
-            if kept and kept["properties"]["provisioningState"] in ("Creating", "Updating"):
-                kept["properties"]["provisioningState"] = "Succeeded"
-                self.store.put(RESOURCE, resource_id.lower(), kept)
-
-    def _delete_now(self, resource_id: str) -> None:
-        if kept := self.store.get(RESOURCE, resource_id.lower()):
-            self.sandbox.find(ResourceGroups).discard(kept)
 
 
 def made_by(call: Call) -> Body:

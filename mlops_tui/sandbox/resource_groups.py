@@ -150,8 +150,7 @@ class ResourceGroups(ResourceProvider):
                 raise self._denied(call, kept)
             kept["properties"]["provisioningState"] = "Deleting"
             self.store.put(GROUP, self.key(kept["name"]), kept)
-            operation_id = running.begin(DELETE, kept["id"])
-        return empty(202, running.result_headers(call, operation_id))
+            return running.accepted_empty(call, DELETE, kept["id"])
 
     def _denied(self, call: Call, kept: Body) -> ApiError:
         message = (

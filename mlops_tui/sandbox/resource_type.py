@@ -6,6 +6,8 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox.api import Body, Call, Handler, empty
 from mlops_tui.sandbox.arm import RESOURCE, Operation, ResourceProvider
+from mlops_tui.sandbox.resource_groups import ResourceGroups
+from mlops_tui.sandbox.subscriptions import Subscriptions
 
 
 class ResourceType(ResourceProvider):
@@ -53,6 +55,18 @@ class ResourceType(ResourceProvider):
             )
             raise self.dialect.error(404, "ResourceNotFound", message)
         return found
+
+    def check_name_of(self, name: str) -> None:
+        """Raises where the name is not valid for this type."""
+        raise NotImplementedError
+
+    def place_of(self, call: Call, wanted: Body) -> str:
+        """Where the resource is to be. Raises for an unregistered namespace, an invalid name or an unknown region."""
+        self.sandbox.find(Subscriptions).require_registered(self.type_name.partition("/")[0])
+        self.check_name_of(call.params["name"])
+        return self.sandbox.find(ResourceGroups).check_location(
+            wanted, f"resource type '{self.type_name}'", "LocationNotAvailableForResourceType"
+        )
 
     def check_location(self, kept: Body, location: str, group: str) -> None:
         """A resource stays where it was made. Raises InvalidResourceLocation."""
