@@ -28,6 +28,7 @@ from mlops_tui.redaction import redact
 HEALTH_STYLE = {"healthy": "green", "starting": "yellow", "unhealthy": "bold red", "absent": "dim"}
 VERDICT_STYLE = {"passed": "green", "failed": "bold red"}
 LONGEST_REASON = 80  # characters of why a stage has failed: the whole error follows
+LONGEST_BUILD = 32  # characters in a table
 ROOMY = 120  # columns from which on all metrics have one, and who approved
 
 
@@ -125,6 +126,11 @@ def _row(row: dict[str, float]) -> str:
     return "  ".join(f"{name}={value:g}" for name, value in row.items())
 
 
+def _short(build: str) -> str:
+    """A build's number may be as long as a branch's name; the other columns must stay in sight."""
+    return build if len(build) <= LONGEST_BUILD else f"{build[: LONGEST_BUILD - 1]}…"
+
+
 def _plain_table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for title in titles:
@@ -139,7 +145,7 @@ def _images_table(images: tuple[ModelImage, ...], roomy: bool) -> Table:
     table = _plain_table("Build", "Version", *(name.upper() for name in metrics), "Verdict", "Made", *approved)
     for image in images:
         table.add_row(
-            Text(redact(image.build)),
+            Text(_short(redact(image.build))),
             Text(image.version),
             *(Text(_figure(image.metrics.get(name))) for name in metrics),
             Text(image.verdict or "–", VERDICT_STYLE.get(image.verdict, "")),

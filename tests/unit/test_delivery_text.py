@@ -75,6 +75,8 @@ def test_images_and_predictions_are_a_line_each() -> None:
     assert header.split() == ["Build", "Version", "RMSE", "MAE", "R2", "Verdict", "Made", "Approved", "by"]
     assert row.split()[:6] == ["17", "3", "0.7112", "0.5561", "0.2488", "passed"]
     assert row.endswith("ada@example.com")
+    long = printed(events.ImagesListed(images=(replace(IMAGE, build="refs/heads/" + "x" * 200),)))[1]
+    assert long.split()[:3] == ["refs/heads/" + "x" * 20 + "…", "3", "0.7112"], "the other columns stay in sight"
     assert printed(events.ImagesListed(images=())) == ["No images yet. Make one with `mlops-tui build`."]
     assert printed(PREDICTED) == [
         "1 prediction from staging by build 17 (green) in 4.2 ms",
