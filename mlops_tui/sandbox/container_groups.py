@@ -21,10 +21,9 @@ from mlops_tui.sandbox.container_group_views import is_being_made, shown, state_
 from mlops_tui.sandbox.container_registries import registry_named
 from mlops_tui.sandbox.containers import Containers
 from mlops_tui.sandbox.images import Images
-from mlops_tui.sandbox.long_running import LongRunning, NotYet
+from mlops_tui.sandbox.long_running import LongRunning, NotYet, is_final
 from mlops_tui.sandbox.resource_groups import ResourceGroups
 from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.container_group_rules import WantedContainer
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 NAMESPACE = "Microsoft.ContainerInstance"
 ONE = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{TYPE}/{{name}}"
 CREATE, START = "create-container-group", "start-container-group"
-FINAL = ("Succeeded", "Failed")
 ALIVE = ("Pending", "Running")
 
 
@@ -67,7 +65,7 @@ class ContainerGroups(ResourceType):
 
     def show(self, call: Call) -> Response:
         found = self.found(call)
-        return answer(self._shown(found), headers={} if _is_final(found) else NOT_FINAL)
+        return answer(self._shown(found), headers={} if is_final(found) else NOT_FINAL)
 
     def list_all(self, call: Call) -> Body:
         return {"value": [self._shown(one) for one in super().list_all(call)["value"]]}
@@ -89,11 +87,7 @@ class ContainerGroups(ResourceType):
         """201 for a new group, 200 for a change, which starts anew what differs; poll Azure-AsyncOperation."""
         own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
         check_shape(wanted, rules.SHAPE)
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        rules.check_name(name)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         asked = wanted.get("properties") or {}
         rules.check_group(name, asked)
         containers = rules.containers_of(name, asked)
@@ -114,6 +108,9 @@ class ContainerGroups(ResourceType):
             operation_id = running.begin(CREATE, own_id)
         headers = running.status_headers(call, operation_id, NAMESPACE, location)
         return answer(self._shown(made), 200 if there else 201, headers)
+
+    def check_name_of(self, name: str) -> None:
+        rules.check_name(name)
 
     def _image(self, group: str, container: WantedContainer, credentials: list[Body]) -> Image:
         """The image, where it is there and the credentials open its registry. Raises InaccessibleImage."""
@@ -151,7 +148,7 @@ class ContainerGroups(ResourceType):
         return [one for one in groups if one["location"] == group["location"]]
 
     def _check_idle(self, group: Body) -> None:
-        if not _is_final(group):
+        if not is_final(group):
             message = f"The container group '{group['name']}' is still transitioning, please retry later."
             raise rules.refuse("ContainerGroupTransitioning", message, 409)
 
@@ -227,8 +224,7 @@ class ContainerGroups(ResourceType):
                 group["properties"]["provisioningState"] = "Pending"
                 self.store.put(RESOURCE, group["id"].lower(), group)
                 self._restart(group)
-            operation_id = running.begin(START, group["id"])
-        return empty(202, running.result_headers(call, operation_id))
+            return running.accepted_empty(call, START, group["id"])
 
     def stop_group(self, call: Call) -> Response:
         with self.store.transaction():
@@ -280,7 +276,3 @@ class ContainerGroups(ResourceType):
 
 def _runtime_name(group_id: str, container: str) -> str:
     return f"{group_id.lower()}/{container}"
-
-
-def _is_final(group: Body) -> bool:
-    return group["properties"]["provisioningState"] in FINAL

@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from mlops_tui.sandbox.api import Body, Call, answer, empty
+from mlops_tui.sandbox.api import Body, Call, answer
 from mlops_tui.sandbox.arm import RESOURCE, Operation
-from mlops_tui.sandbox.resource_groups import ResourceGroups
 from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
 from mlops_tui.sandbox.vault_contents import VaultContents
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Store
 
-NAMESPACE = "Microsoft.KeyVault"
-TYPE = f"{NAMESPACE}/vaults"
+TYPE = "Microsoft.KeyVault/vaults"
 NAME = re.compile(r"(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 SKUS = ("standard", "premium")
 
@@ -49,11 +46,7 @@ class KeyVaults(ResourceType):
     def put(self, call: Call) -> Response:
         """201 for a new vault, whose address is being registered until it is asked for again; 200 for a change."""
         own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        self._check_name(name)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         properties = self._properties(wanted.get("properties") or {})
         with self.store.transaction():
             there = vault_named(self.store, name)
@@ -75,7 +68,7 @@ class KeyVaults(ResourceType):
         """Where the data plane of a vault answers; on Azure, https://NAME.vault.azure.net/."""
         return f"{self.sandbox.origin}/keyvault/{name}/"
 
-    def _check_name(self, name: str) -> None:
+    def check_name_of(self, name: str) -> None:
         if not NAME.fullmatch(name):
             message = (
                 f"The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The "
@@ -119,15 +112,6 @@ class KeyVaults(ResourceType):
             "name is already taken."
         )
         return self.dialect.error(409, "VaultAlreadyExists", message)
-
-    def delete(self, call: Call) -> Response:
-        """200 and 204 for one that is not there; its secrets go with it."""
-        with self.store.transaction():
-            found = self.store.get(RESOURCE, self.id_of(call).lower())
-            if found is None:
-                return empty(204)
-            self.sandbox.find(ResourceGroups).discard(found)
-        return empty(200)
 
     def removed(self, resource: Body) -> None:
         if resource["type"] == TYPE:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, Operation, ResourceProvider
+from mlops_tui.sandbox.api import Body, Call, empty
+from mlops_tui.sandbox.arm import Operation, ResourceProvider
 from mlops_tui.sandbox.body_shapes import Shape, check_shape
 from mlops_tui.sandbox.kubernetes_clusters import ONE, cluster_at
 from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER_TYPE
 from mlops_tui.sandbox.kubernetes_rules import refuse
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.long_running import LongRunning, is_final, shown
 from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ SHAPE: Shape = {
     "properties": {"scope": {}, "configurationSettings": {}, "configurationProtectedSettings": {}},
 }
 CREATE, DELETE = "create-kubernetes-extension", "delete-kubernetes-extension"
-FINAL = ("Succeeded", "Failed")
 
 
 def azure_ml_extension(store: Store, cluster_id: str) -> Body | None:
@@ -81,7 +80,7 @@ class KubernetesExtensions(ResourceProvider):
         if found is None:
             name = call.params["extension"]
             raise refuse("ExtensionNotFound", f"The extension '{name}' was not found on the cluster.", 404)
-        return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
+        return shown(found)
 
     def put(self, call: Call) -> Response:
         """201 for a new one, 200 for a change; poll Azure-AsyncOperation."""
@@ -106,14 +105,12 @@ class KubernetesExtensions(ResourceProvider):
             if other and other["id"].lower() != own_id.lower():
                 message = f"The extension '{AZURE_ML}' is on the cluster already, as '{other['name']}'."
                 raise refuse("ExtensionAlreadyInstalled", message, 409)
-            if there and there["properties"]["provisioningState"] not in FINAL:
+            if there and not is_final(there):
                 raise refuse("OperationInProgress", "Another operation on the extension is in progress.", 409)
             made = self._made(own_id, call.params["extension"], asked, there)
             self.store.put(KIND, own_id.lower(), made)
             running = self.sandbox.find(LongRunning)
-            operation_id = running.begin(CREATE, own_id)
-        headers = running.status_headers(call, operation_id, NAMESPACE, cluster["location"])
-        return answer(made, 200 if there else 201, headers)
+            return running.accepted(call, CREATE, made, 200 if there else 201, cluster["location"])
 
     def _made(self, own_id: str, name: str, asked: Body, there: Body | None) -> Body:
         now = clock.now()
@@ -144,7 +141,7 @@ class KubernetesExtensions(ResourceProvider):
         """Raises, as the installation on a cluster fails, where the settings do not fit together."""
         with self.store.transaction():
             found = self.store.get(KIND, extension_id.lower())
-            if found is None or found["properties"]["provisioningState"] in FINAL:
+            if found is None or is_final(found):
                 return
             why_not = _why_not(found["properties"])
             found["properties"]["provisioningState"] = "Failed" if why_not else "Succeeded"
@@ -159,15 +156,13 @@ class KubernetesExtensions(ResourceProvider):
 
     def delete(self, call: Call) -> Response:
         """202 and a Location to poll; 204 where there is none."""
-        running = self.sandbox.find(LongRunning)
         with self.store.transaction():
             found = self.store.get(KIND, self._id(call).lower())
             if found is None:
                 return empty(204)
             found["properties"]["provisioningState"] = "Deleting"
             self.store.put(KIND, found["id"].lower(), found)
-            operation_id = running.begin(DELETE, found["id"])
-        return empty(202, running.result_headers(call, operation_id))
+            return self.sandbox.find(LongRunning).accepted_empty(call, DELETE, found["id"])
 
     def _delete_now(self, extension_id: str) -> None:
         self.store.delete(KIND, extension_id.lower())

@@ -10,25 +10,24 @@ import re
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import ApiError, Body, Call, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation, ResourceProvider
+from mlops_tui.sandbox.api import ApiError, Body, Call, empty
+from mlops_tui.sandbox.arm import RESOURCE, Operation, ResourceProvider
 from mlops_tui.sandbox.authorization import Authorization
 from mlops_tui.sandbox.body_shapes import Shape, check_shape
 from mlops_tui.sandbox.kubernetes_clusters import cluster_at
 from mlops_tui.sandbox.kubernetes_extensions import azure_ml_extension
 from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER_TYPE
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.long_running import LongRunning, is_final, shown
+from mlops_tui.sandbox.ml_workspaces import TYPE as WORKSPACE
+from mlops_tui.sandbox.ml_workspaces import MlWorkspaces
 from mlops_tui.sandbox.resource_groups import ResourceGroups
 
-NAMESPACE = "Microsoft.MachineLearningServices"
-WORKSPACE = f"{NAMESPACE}/workspaces"
 TYPE = f"{WORKSPACE}/computes"
 ALL = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{WORKSPACE}/{{workspace}}/computes"
 NAME = re.compile(r"[A-Za-z](?=.{1,15}$)[A-Za-z0-9-]*[A-Za-z0-9]")
 SPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SHAPE: Shape = {"tags": {}, "identity": {}, "properties": {"resourceId": str, "properties": {"instanceTypes": {}}}}
 ATTACH, DETACH = "attach-compute", "detach-compute"
-FINAL = ("Succeeded", "Failed")
 
 
 class MlComputes(ResourceProvider):
@@ -49,15 +48,7 @@ class MlComputes(ResourceProvider):
         ]
 
     def _workspace(self, call: Call) -> Body:
-        name = call.params["workspace"]
-        found = self.store.get(RESOURCE, f"{self.group(call)['id']}/providers/{WORKSPACE}/{name}".lower())
-        if found is None:
-            message = (
-                f"The Resource '{WORKSPACE}/{name}' under resource group '{call.params['group']}' was not found. For "
-                "more details please go to https://aka.ms/ARMResourceNotFoundFix"
-            )
-            raise self.dialect.error(404, "ResourceNotFound", message)
-        return found
+        return self.sandbox.find(MlWorkspaces).workspace(call)
 
     def _id(self, call: Call) -> str:
         return f"{self._workspace(call)['id']}/computes/{call.params['name']}"
@@ -71,7 +62,7 @@ class MlComputes(ResourceProvider):
         if found is None:
             message = f"The specified compute '{call.params['name']}' could not be found in the workspace."
             raise self.dialect.error(404, "ResourceNotFound", message)
-        return answer(found, headers={} if found["properties"]["provisioningState"] in FINAL else NOT_FINAL)
+        return shown(found)
 
     def put(self, call: Call) -> Response:
         """201 for a new compute, 200 for the same again; poll Azure-AsyncOperation."""
@@ -80,16 +71,13 @@ class MlComputes(ResourceProvider):
         asked = wanted.get("properties") or {}
         self._check(call.params["name"], asked)
         cluster = self._cluster(call, str(asked.get("resourceId") or ""))
-        running = self.sandbox.find(LongRunning)
         with self.store.transaction():
             there = self.store.get(RESOURCE, own_id.lower())
             if there:
                 self._check_same(there, cluster)
             made = self._made(own_id, workspace, wanted, cluster, there)
             self.store.put(RESOURCE, own_id.lower(), made)
-            operation_id = running.begin(ATTACH, own_id)
-        headers = running.status_headers(call, operation_id, NAMESPACE, workspace["location"])
-        return answer(made, 200 if there else 201, headers)
+            return self.sandbox.find(LongRunning).accepted(call, ATTACH, made, 200 if there else 201)
 
     def _refused(self, message: str, status: int = 400) -> ApiError:
         return self.dialect.error(status, "UserError", message)
@@ -146,7 +134,7 @@ class MlComputes(ResourceProvider):
                 "Detach it first, or choose another name."
             )
             raise self._refused(message, 409)
-        if there["properties"]["provisioningState"] not in FINAL:
+        if not is_final(there):
             raise self._refused(f"Another operation on compute '{there['name']}' is in progress. Please retry.", 409)
 
     def _made(self, own_id: str, workspace: Body, wanted: Body, cluster: Body, there: Body | None) -> Body:
@@ -195,7 +183,6 @@ class MlComputes(ResourceProvider):
 
     def delete(self, call: Call) -> Response:
         """202 and a Location to poll, for underlyingResourceAction=Detach alone; 204 where there is none."""
-        running = self.sandbox.find(LongRunning)
         with self.store.transaction():
             found = self.store.get(RESOURCE, self._id(call).lower())
             if found is None:
@@ -207,8 +194,7 @@ class MlComputes(ResourceProvider):
                 raise self._refused(message)
             found["properties"]["provisioningState"] = "Deleting"
             self.store.put(RESOURCE, found["id"].lower(), found)
-            operation_id = running.begin(DETACH, found["id"])
-        return empty(202, running.result_headers(call, operation_id))
+            return self.sandbox.find(LongRunning).accepted_empty(call, DETACH, found["id"])
 
     def _detached(self, compute_id: str) -> None:
         if found := self.store.get(RESOURCE, compute_id.lower()):

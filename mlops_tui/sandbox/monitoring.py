@@ -11,11 +11,9 @@ import uuid
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
+from mlops_tui.sandbox.api import Body, Call, answer
 from mlops_tui.sandbox.arm import RESOURCE, Operation
-from mlops_tui.sandbox.resource_groups import ResourceGroups
 from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
 
 
 class MonitoringType(ResourceType):
@@ -39,16 +37,15 @@ class MonitoringType(ResourceType):
         """The properties that a caller may choose, then and later."""
         raise NotImplementedError
 
+    def check_name_of(self, name: str) -> None:
+        if not self.name_pattern.fullmatch(name):
+            message = f"The name '{name}' is not valid for a resource of type '{self.type_name}'."
+            raise self.dialect.error(400, "InvalidResourceName", message)
+
     def put(self, call: Call) -> Response:
         """201 for a new one, 200 for a change."""
         own_id, wanted = self.id_of(call), call.json()
-        self.sandbox.find(Subscriptions).require_registered(self.type_name.partition("/")[0])
-        if not self.name_pattern.fullmatch(call.params["name"]):
-            message = f"The name '{call.params['name']}' is not valid for a resource of type '{self.type_name}'."
-            raise self.dialect.error(400, "InvalidResourceName", message)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{self.type_name}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         asked = wanted.get("properties") or {}
         with self.store.transaction():
             there = self.store.get(RESOURCE, own_id.lower())
@@ -66,15 +63,6 @@ class MonitoringType(ResourceType):
             made["properties"] = fixed["properties"] | self.changes(asked)
             self.store.put(RESOURCE, own_id.lower(), made)
         return answer(made, 200 if there else 201)
-
-    def delete(self, call: Call) -> Response:
-        """200 and 204 for one that is not there."""
-        with self.store.transaction():
-            found = self.store.get(RESOURCE, self.id_of(call).lower())
-            if found is None:
-                return empty(204)
-            self.sandbox.find(ResourceGroups).discard(found)
-        return empty(200)
 
 
 class LogAnalytics(MonitoringType):

@@ -18,7 +18,7 @@ from mlops_tui.sandbox.deployment_plan import Planner, whole
 from mlops_tui.sandbox.deployment_runs import DeploymentRuns
 from mlops_tui.sandbox.generations import Plan
 from mlops_tui.sandbox.kubernetes_rules import TYPE as CLUSTER
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.long_running import LongRunning, shown
 from mlops_tui.sandbox.online_resource import (
     DEPLOYMENT,
     DEPLOYMENT_PATH,
@@ -66,7 +66,7 @@ class OnlineDeployments(OnlineResource):
         return {"value": deployments_of(self.store, self.endpoint(call)["id"])}
 
     def show(self, call: Call) -> Response:
-        return self.shown(self._found(call))
+        return shown(self._found(call))
 
     def _found(self, call: Call) -> Body:
         endpoint = self.endpoint(call)
@@ -116,7 +116,7 @@ class OnlineDeployments(OnlineResource):
         self.store.put(RESOURCE, made["id"].lower(), made)
         self._runs.begin(made, endpoint, plan)
         self.sandbox.find(ScoringDoor).refresh(endpoint["id"])
-        return self.accepted(call, made, WRITE, status)
+        return self.sandbox.find(LongRunning).accepted(call, WRITE, made, status)
 
     def _check_idle(self, endpoint: Body, kept: Body | None, name: str) -> None:
         doing = f"{'update' if kept else 'create'} a deployment in endpoint {endpoint['name']}"
@@ -144,7 +144,7 @@ class OnlineDeployments(OnlineResource):
         if self.store.get(RESOURCE, deployment_id.lower()) is None:  # gone with its endpoint
             return
         self._runs.advance(deployment_id)
-        self.succeed(deployment_id)
+        self.sandbox.find(LongRunning).succeed(deployment_id)
         self.sandbox.find(ScoringDoor).refresh(_endpoint_id(deployment_id))
 
     def delete(self, call: Call) -> Response:
@@ -160,7 +160,7 @@ class OnlineDeployments(OnlineResource):
                 raise self._has_traffic(kept["name"], share)
             kept["properties"]["provisioningState"] = "Deleting"
             self.store.put(RESOURCE, kept["id"].lower(), kept)
-            response = self.accepted_empty(call, kept["id"], DELETE)
+            response = self.sandbox.find(LongRunning).accepted_empty(call, DELETE, kept["id"])
         self.sandbox.find(ScoringDoor).refresh(endpoint["id"])
         return response
 

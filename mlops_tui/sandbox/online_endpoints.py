@@ -15,7 +15,7 @@ from mlops_tui.sandbox.api import ApiError, Body, Call, empty
 from mlops_tui.sandbox.arm import RESOURCE, Operation
 from mlops_tui.sandbox.endpoint_keys import NAMES, EndpointKeys
 from mlops_tui.sandbox.endpoint_traffic import TrafficError, check_mirror, check_traffic
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.long_running import LongRunning, shown
 from mlops_tui.sandbox.online_resource import (
     ENDPOINT,
     ENDPOINT_PATH,
@@ -48,7 +48,7 @@ class OnlineEndpoints(OnlineResource):
 
     def start(self) -> None:
         running = self.sandbox.find(LongRunning)
-        running.ends(WRITE, self.succeed)
+        running.ends(WRITE, running.succeed)
         running.ends(DELETE, self._delete_now)
         for name, verb in RENEW.items():
             running.ends(verb, partial(self._renew_now, name))
@@ -69,7 +69,7 @@ class OnlineEndpoints(OnlineResource):
         return {"value": endpoints_of(self.store, self.workspace(call)["id"])}
 
     def show(self, call: Call) -> Response:
-        return self.shown(self.endpoint(call))
+        return shown(self.endpoint(call))
 
     def put(self, call: Call) -> Response:
         """201 for a new endpoint, 200 for a change; traffic moves with the answer."""
@@ -94,7 +94,7 @@ class OnlineEndpoints(OnlineResource):
             made["systemData"] = system_data(call, kept)
             made["properties"] |= properties | {"provisioningState": "Updating" if kept else "Creating"}
             self.store.put(RESOURCE, made["id"].lower(), made)
-            response = self.accepted(call, made, WRITE, 200 if kept else 201)
+            response = self.sandbox.find(LongRunning).accepted(call, WRITE, made, 200 if kept else 201)
         self.sandbox.find(ScoringDoor).refresh(made["id"])
         return response
 
@@ -210,7 +210,7 @@ class OnlineEndpoints(OnlineResource):
             kept["systemData"] = system_data(call, kept)
             kept["properties"]["provisioningState"] = "Updating"
             self.store.put(RESOURCE, kept["id"].lower(), kept)
-            return self.accepted(call, kept, WRITE, 202)
+            return self.sandbox.find(LongRunning).accepted(call, WRITE, kept, 202)
 
     def delete(self, call: Call) -> Response:
         """202 with all its deployments; 204 where there is none. It answers nobody from now on."""
@@ -221,7 +221,7 @@ class OnlineEndpoints(OnlineResource):
             self._check_idle_all(kept, f"delete endpoint {kept['name']}")
             kept["properties"]["provisioningState"] = "Deleting"
             self.store.put(RESOURCE, kept["id"].lower(), kept)
-            response = self.accepted_empty(call, kept["id"], DELETE)
+            response = self.sandbox.find(LongRunning).accepted_empty(call, DELETE, kept["id"])
         self.sandbox.find(ScoringDoor).refresh(kept["id"])
         return response
 
@@ -251,7 +251,7 @@ class OnlineEndpoints(OnlineResource):
             raise self.user_error("keyType must be Primary or Secondary.")
         kept = self._with_keys(call)
         self.check_idle(kept, f"regenerate the keys of endpoint {kept['name']}")
-        return self.accepted_empty(call, kept["id"], RENEW[name])
+        return self.sandbox.find(LongRunning).accepted_empty(call, RENEW[name], kept["id"])
 
     def _renew_now(self, name: str, endpoint_id: str) -> None:
         if self.store.get(RESOURCE, endpoint_id.lower()):

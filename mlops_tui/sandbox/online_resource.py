@@ -10,12 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import ApiError, Body, Call, Handler, answer, empty
-from mlops_tui.sandbox.arm import NOT_FINAL, RESOURCE, Operation, ResourceProvider
-from mlops_tui.sandbox.long_running import LongRunning
+from mlops_tui.sandbox.api import ApiError, Body, Call, Handler
+from mlops_tui.sandbox.arm import RESOURCE, Operation, ResourceProvider
+from mlops_tui.sandbox.long_running import is_final
 from mlops_tui.sandbox.ml_workspaces import MlWorkspaces
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ ENDPOINTS_PATH = f"{WORKSPACE_PATH}/onlineEndpoints"
 ENDPOINT_PATH = f"{ENDPOINTS_PATH}/{{endpoint}}"
 DEPLOYMENTS_PATH = f"{ENDPOINT_PATH}/deployments"
 DEPLOYMENT_PATH = f"{DEPLOYMENTS_PATH}/{{deployment}}"
-FINAL = ("Succeeded", "Failed")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
 
 
@@ -91,37 +88,14 @@ class OnlineResource(ResourceProvider):
 
     def check_idle(self, resource: Body, doing: str, what: str = "it") -> None:
         """One operation at a time. Raises Conflict."""
-        state = resource["properties"]["provisioningState"]
-        if state not in FINAL:
+        if not is_final(resource):
+            state = resource["properties"]["provisioningState"]
             raise self.dialect.error(
                 409,
                 "Conflict",
                 f"Cannot {doing} because {what} is in {state} provisioning state: an operation is already in progress. "
                 "Please retry after it has completed.",
             )
-
-    def shown(self, resource: Body) -> Response:
-        state = resource["properties"]["provisioningState"]
-        return answer(resource, headers={} if state in FINAL else NOT_FINAL)
-
-    def accepted(self, call: Call, resource: Body, verb: str, status: int) -> Response:
-        """The answer to a PUT or PATCH whose work goes on: poll Azure-AsyncOperation."""
-        running = self.sandbox.find(LongRunning)
-        operation_id = running.begin(verb, resource["id"])
-        headers = running.status_headers(call, operation_id, NAMESPACE, resource["location"])
-        return answer(resource, status, headers)
-
-    def accepted_empty(self, call: Call, resource_id: str, verb: str) -> Response:
-        """The answer to a DELETE or POST whose work goes on: poll Location."""
-        running = self.sandbox.find(LongRunning)
-        return empty(202, running.result_headers(call, running.begin(verb, resource_id)))
-
-    def succeed(self, resource_id: str) -> None:
-        with self.store.transaction():
-            kept = self.store.get(RESOURCE, resource_id.lower())
-            if kept and kept["properties"]["provisioningState"] in ("Creating", "Updating"):
-                kept["properties"]["provisioningState"] = "Succeeded"
-                self.store.put(RESOURCE, resource_id.lower(), kept)
 
 
 def system_data(call: Call, kept: Body | None) -> Body:

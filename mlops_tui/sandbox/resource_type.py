@@ -40,6 +40,15 @@ class ResourceType(ResourceProvider):
     def exists(self, call: Call) -> Response:
         return empty(204 if self.store.get(RESOURCE, call.path.lower()) else 404)
 
+    def delete(self, call: Call) -> Response:
+        """200, and gone at once with all that is in it; 204 where there is none."""
+        with self.store.transaction():
+            found = self.store.get(RESOURCE, self.id_of(call).lower())
+            if found is None:
+                return empty(204)
+            self.sandbox.find(ResourceGroups).discard(found)
+        return empty(200)
+
     def id_of(self, call: Call) -> str:
         """Of the resource that the path names. Raises as `group` does."""
         return f"{self.group(call)['id']}/providers/{self.type_name}/{call.params['name']}"

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox import clock
-from mlops_tui.sandbox.api import Body, Call, answer, empty
+from mlops_tui.sandbox.api import Body, Call, answer
 from mlops_tui.sandbox.arm import RESOURCE, Operation
 from mlops_tui.sandbox.blob_store import BlobStore
-from mlops_tui.sandbox.resource_groups import ResourceGroups
 from mlops_tui.sandbox.resource_type import ResourceType
-from mlops_tui.sandbox.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Store
@@ -58,11 +56,7 @@ class StorageAccounts(ResourceType):
     def put(self, call: Call) -> Response:
         """200 with the finished account, new or changed: the sandbox has no disks to wait for."""
         own_id, name, wanted = self.id_of(call), call.params["name"], call.json()
-        self.sandbox.find(Subscriptions).require_registered(NAMESPACE)
-        self._check_name(name)
-        location = self.sandbox.find(ResourceGroups).check_location(
-            wanted, f"resource type '{TYPE}'", "LocationNotAvailableForResourceType"
-        )
+        location = self.place_of(call, wanted)
         sku, kind = self._sku(wanted), self._kind(wanted)
         with self.store.transaction():
             there = account_named(self.store, name)
@@ -89,7 +83,7 @@ class StorageAccounts(ResourceType):
         }
         return {"id": own_id, "name": name, "type": TYPE, "location": location, "properties": properties}
 
-    def _check_name(self, name: str) -> None:
+    def check_name_of(self, name: str) -> None:
         if not NAME.fullmatch(name):
             raise self.dialect.error(400, "AccountNameInvalid", _invalid(name))
 
@@ -118,15 +112,6 @@ class StorageAccounts(ResourceType):
             kept["properties"] |= {name: value for name, value in _settings(given).items() if name in given}
             self.store.put(RESOURCE, kept["id"].lower(), kept)
         return kept
-
-    def delete(self, call: Call) -> Response:
-        """200 and 204 for one that is not there; its blobs go with it."""
-        with self.store.transaction():
-            found = self.store.get(RESOURCE, self.id_of(call).lower())
-            if found is None:
-                return empty(204)
-            self.sandbox.find(ResourceGroups).discard(found)
-        return empty(200)
 
     def removed(self, resource: Body) -> None:
         if resource["type"] == TYPE:
