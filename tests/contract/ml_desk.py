@@ -17,12 +17,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.contract.azure_fixtures import credentials
+from tests.contract.azure_fixtures import CONTRIBUTOR, credentials, owner
 
 if TYPE_CHECKING:
     from tests.conftest import LiveSandbox
 
 Result = TypeVar("Result")
+PROVIDERS = (
+    "Microsoft.MachineLearningServices",
+    "Microsoft.Storage",
+    "Microsoft.KeyVault",
+    "Microsoft.Insights",
+    "Microsoft.OperationalInsights",
+)
 POLL_SECONDS = 0.1  # azure-ai-ml sleeps 5 s, whatever the server says
 CHILD = """
 import json, os, sys
@@ -129,3 +136,17 @@ def ml_desk(live: LiveSandbox, folder: Path, group: str, workspace: str, **who: 
             yield MlDesk(process, folder, credentials(live) | {"group": group, "workspace": workspace} | who)
         finally:
             process.kill()
+
+
+@contextmanager
+def project_desk(live: LiveSandbox, folder: Path, workspace: str) -> Iterator[MlDesk]:
+    """Signed in as an application with Contributor on a resource group of its own alone, as notebooks are."""
+    azure = owner(live)
+    for provider in PROVIDERS:
+        azure.resources.providers.register(provider)
+    group = azure.group()
+    robot = azure.service_principal("the project's own")
+    azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
+    who = {"client_id": robot.application["appId"], "client_secret": robot.secret}
+    with ml_desk(live, folder, group, workspace, **who) as desk:
+        yield desk

@@ -34,11 +34,6 @@ from tests.contract.azure_fixtures import (
 pytestmark = pytest.mark.xdist_group("azure")
 
 
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
-
-
 def requests_since(live: LiveSandbox, since: int) -> list[Any]:
     found: list[Any] = raw(live, "GET", f"/_sandbox/requests?since={since}").json()["requests"]
     return found

@@ -9,7 +9,6 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
-from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import (
     CONTRIBUTOR,
     LEARNER,
@@ -18,15 +17,9 @@ from tests.contract.azure_fixtures import (
     Azure,
     close_clients,  # noqa: F401 (a fixture)
     code_of,
-    owner,
 )
 
 pytestmark = pytest.mark.xdist_group("azure")
-
-
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
 
 
 def test_built_in_roles_bear_azures_own_ids(azure: Azure) -> None:

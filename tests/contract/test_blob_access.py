@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
@@ -23,30 +23,11 @@ from tests.contract.azure_fixtures import (
     Azure,
     close_clients,  # noqa: F401 (a fixture)
     closed_later,
-    owner,
     raw,
 )
-
-if TYPE_CHECKING:
-    from tests.conftest import LiveSandbox
 from tests.contract.blob_stories import DATA_CONTRIBUTOR, DATA_READER, LATER, Account, error_code, post
 
 pytestmark = pytest.mark.xdist_group("blobs")
-
-
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
-
-
-@pytest.fixture
-def account(azure: Azure) -> Account:
-    return Account(azure)
-
-
-@pytest.fixture
-def box(account: Account) -> ContainerClient:
-    return account.container()
 
 
 def test_an_account_tells_its_containers(account: Account, azure: Azure) -> None:

@@ -30,7 +30,6 @@ from tests.contract.azure_fixtures import (
     Azure,
     close_clients,  # noqa: F401 (a fixture)
     code_of,
-    owner,
     raw,
 )
 
@@ -39,21 +38,6 @@ if TYPE_CHECKING:
 from tests.contract.blob_stories import TYPE, VERSION, Account, error_code, make, post
 
 pytestmark = pytest.mark.xdist_group("blobs")
-
-
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
-
-
-@pytest.fixture
-def account(azure: Azure) -> Account:
-    return Account(azure)
-
-
-@pytest.fixture
-def box(account: Account) -> ContainerClient:
-    return account.container()
 
 
 def test_a_file_comes_back_as_it_was(box: ContainerClient) -> None:

@@ -14,15 +14,13 @@ import pytest
 
 from tests.conftest import serve
 from tests.contract.azure_fixtures import (
-    CONTRIBUTOR,
     READER,
     Azure,
     close_clients,  # noqa: F401 (a fixture)
     owner,
     raw,
 )
-from tests.contract.ml_desk import DeskError, MlDesk, ml_desk
-from tests.contract.test_ml_workspace import PROVIDERS
+from tests.contract.ml_desk import PROVIDERS, DeskError, MlDesk, ml_desk, project_desk
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -43,15 +41,7 @@ def make_workspace(ml: MLClient, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def desk(live: LiveSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlDesk]:
-    """Signed in as an application with Contributor on the resource group alone, as notebooks are."""
-    azure = owner(live)
-    for provider in PROVIDERS:
-        azure.resources.providers.register(provider)
-    group = azure.group()
-    robot = azure.service_principal("the project's own")
-    azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
-    who = {"client_id": robot.application["appId"], "client_secret": robot.secret}
-    with ml_desk(live, tmp_path_factory.mktemp("assets"), group, WORKSPACE, **who) as desk:
+    with project_desk(live, tmp_path_factory.mktemp("assets"), WORKSPACE) as desk:
         desk.call(make_workspace, WORKSPACE)
         yield desk
 

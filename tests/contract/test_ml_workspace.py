@@ -11,14 +11,12 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from tests.contract.azure_fixtures import (
-    CONTRIBUTOR,
     READER,
     Azure,
     close_clients,  # noqa: F401 (a fixture)
     code_of,
-    owner,
 )
-from tests.contract.ml_desk import DeskError, MlDesk, ml_desk
+from tests.contract.ml_desk import DeskError, MlDesk, project_desk
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -28,35 +26,13 @@ from tests.contract.test_template_deployments import ask
 
 pytestmark = pytest.mark.xdist_group("azure-ml")
 
-PROVIDERS = (
-    "Microsoft.MachineLearningServices",
-    "Microsoft.Storage",
-    "Microsoft.KeyVault",
-    "Microsoft.Insights",
-    "Microsoft.OperationalInsights",
-)
-
-
 VERSION = "2024-10-01"
 TYPE = "Microsoft.MachineLearningServices/workspaces"
 
 
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
-
-
 @pytest.fixture(scope="module")
 def desk(live: LiveSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlDesk]:
-    """Signed in as an application with Contributor on the resource group alone, as notebooks are."""
-    azure = owner(live)
-    for provider in PROVIDERS:
-        azure.resources.providers.register(provider)
-    group = azure.group()
-    robot = azure.service_principal("the project's own")
-    azure.assign(f"{azure.root}/resourceGroups/{group}", robot.principal["id"], CONTRIBUTOR)
-    who = {"client_id": robot.application["appId"], "client_secret": robot.secret}
-    with ml_desk(live, tmp_path_factory.mktemp("ml"), group, "ws-one", **who) as desk:
+    with project_desk(live, tmp_path_factory.mktemp("ml"), "ws-one") as desk:
         yield desk
 
 

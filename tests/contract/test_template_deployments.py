@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from azure.core import PipelineClient
@@ -15,22 +15,13 @@ from tests.contract.azure_fixtures import (
     READER,
     Azure,
     close_clients,  # noqa: F401 (a fixture)
-    owner,
     raw,
     wait_until,
 )
 
-if TYPE_CHECKING:
-    from tests.conftest import LiveSandbox
-
 pytestmark = pytest.mark.xdist_group("azure-ml")
 
 VERSION = "2024-10-01"
-
-
-@pytest.fixture
-def azure(live: LiveSandbox) -> Azure:
-    return owner(live)
 
 
 def deploy(azure: Azure, group: str, template: Any, **parameters: Any) -> Any:
