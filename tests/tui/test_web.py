@@ -237,7 +237,7 @@ def test_the_whole_story_in_a_browser_by_keyboard_alone(tab: Tab) -> None:
     for shown, key in (
         ("Azure: sign in", "Enter"),
         ("changes to make", "a"),
-        ("Make 17 changes", "Enter"),
+        ("changes in the practice cloud?", "Enter"),
         ("Everything is set up", "2"),
         ("No runs yet", "n"),
         ("Launch 3 runs", "Enter"),
