@@ -261,13 +261,20 @@ def follow(look, run_id, link):
 # COMMAND ----------
 
 
+def of_another_image(before, tags):
+    """Emptied: what was said of the version's image before, where it gets another one, which nobody has validated."""
+    if before.get("model_image_id") in (None, "", tags.get("model_image_id")):
+        return {}
+    return {name: "" for name in before if name.startswith(("verdict", "approv"))}
+
+
 def register(ml, model, folder, tags):
     """The version of the model in Azure ML that carries these tags: found by build and run, or made."""
     version = find_version(ml, model, build_number=tags["build_number"], run_id=tags["run_id"])
     if version and tags.items() <= version.tags.items():
         return version
     if version:
-        version.tags.update(tags)
+        version.tags.update(of_another_image(version.tags, tags) | tags)
         print(f"Azure ML: {model} {version.version} gets its new tags")
     else:
         description = f"Best run of build {tags['build_number']}"

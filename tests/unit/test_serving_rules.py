@@ -91,6 +91,14 @@ def test_names_of_services_are_lowered_and_checked(rules: dict[str, Any]) -> Non
             rules["service_name"](name)
 
 
+def test_an_image_that_was_built_again_has_no_verdict_of_the_lost_one(rules: dict[str, Any]) -> None:
+    before = {"build_number": "7", "model_image_id": "a", "verdict": "passed", "verdict_at": "x", "approved_by": "ada"}
+    assert rules["of_another_image"](before, {"model_image_id": "a"}) == {}
+    emptied = {"verdict": "", "verdict_at": "", "approved_by": ""}
+    assert rules["of_another_image"](before, {"model_image_id": "b"}) == emptied
+    assert rules["of_another_image"]({"model_image_id": ""} | emptied, {"model_image_id": "b"}) == {}
+
+
 def test_predictions_may_differ_in_their_last_digits_only(rules: dict[str, Any]) -> None:
     same = rules["same"]
     assert same(5.300000000000001, 5.3)
