@@ -64,7 +64,7 @@ def _version(session: Session, endpoint: Endpoint, build: str) -> ModelVersion:
             raise UsageError(
                 f"No version of the model {session.project.delivery.model_name} has the image that "
                 f"{endpoint.stage} runs ({endpoint.image or 'unknown'}).",
-                hint=f"Deploy one that was built here: mlops-tui deploy {endpoint.stage}",
+                hint=f"Deploy one that was built here: mlops-tui build, then mlops-tui deploy {endpoint.stage}",
             )
         return served
     version = versions.of_build(session, build)

@@ -112,7 +112,7 @@ def _registration(missing: tuple[str, ...]) -> Change:
     if not missing:
         return Change("keep", REGISTERED, "registered")
     short = ", ".join(provider.removeprefix("Microsoft.") for provider in missing)
-    return Change("update", REGISTERED, f"register Microsoft. {short}")
+    return Change("update", REGISTERED, f"register Microsoft's {short}")
 
 
 def _compare(session: Session) -> Change:

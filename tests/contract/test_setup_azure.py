@@ -312,7 +312,7 @@ def test_other_targets_need_other_providers_and_who_may_not_register_them_is_tol
     assert azure.plan(delivery=managed).pending == 0
     pending = azure.plan().findings["ml-workspace"].pending
     assert [(one.action, one.what) for one in pending] == [("update", "resource providers of delivery")]
-    named = pending[0].detail.removeprefix("register Microsoft. ")
+    named = pending[0].detail.removeprefix("register Microsoft's ")
     assert set(named.split(", ")) == {"ContainerInstance", "ContainerService", "KubernetesConfiguration"}
 
     program = make_program(azure, "reader", "Reader")
