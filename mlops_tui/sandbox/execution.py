@@ -15,10 +15,11 @@ from mlops_tui.sandbox import run_states
 from mlops_tui.sandbox.api import ApiError, Body, Principal
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.fleet import KIND as CLUSTER
+from mlops_tui.sandbox.job_clusters import JobClusters
 from mlops_tui.sandbox.libraries import Libraries, why_not
 from mlops_tui.sandbox.members import KIND as PERSONAL_TOKEN
 from mlops_tui.sandbox.references import Lookup, UnknownReferenceError, resolve_all
-from mlops_tui.sandbox.run_states import Ending
+from mlops_tui.sandbox.run_states import CannotRunError, Ending
 from mlops_tui.sandbox.secrets import Secrets
 from mlops_tui.sandbox.settling import spec_of
 from mlops_tui.sandbox.workspace_files import WorkspaceFiles
@@ -63,20 +64,20 @@ class Execution:
         self._sandbox = sandbox
         self._listener = listener
         self._workspace_id = workspace_id
+        self._clusters = JobClusters(sandbox)
         self._lock = threading.RLock()
         self._ready: deque[Work] = deque()
         self._waiting: dict[int, Work] = {}  # for their cluster, or for a free process
         self._running: dict[int, Work] = {}
         self._cancelled: set[int] = set()
-        self._job_clusters: dict[tuple[int, str], str] = {}
         self._stopped = False
 
     def launch(self, run: Body, attempt: Body) -> None:
         """Find its cluster, start it if need be, and run; returns at once."""
         try:
             work = self._prepare(run, attempt)
-        except (UnknownReferenceError, _CannotRunError) as error:
-            code = error.code if isinstance(error, _CannotRunError) else "INVALID_RUN_CONFIGURATION"
+        except (UnknownReferenceError, CannotRunError) as error:
+            code = error.code if isinstance(error, CannotRunError) else "INVALID_RUN_CONFIGURATION"
             self._listener.over(run["run_id"], attempt["run_id"], run_states.refused(str(error), code), {})
             return
         except Exception as error:  # a defect of ours ends the run; it must not wait for ever
@@ -104,11 +105,7 @@ class Execution:
 
     def close(self, run_id: int) -> None:
         """A job run is over: so are the clusters that were made for it."""
-        with self._lock:
-            keys = [key for key in self._job_clusters if key[0] == run_id]
-            clusters = [self._job_clusters.pop(key) for key in keys]
-        for cluster_id in clusters:
-            self._sandbox.find(Clusters).fleet.terminate(cluster_id, "JOB_FINISHED")
+        self._clusters.close(run_id)
 
     def stop(self) -> None:
         """The sandbox ends; what runs dies with its cluster, and nobody is told: the next start finds it."""
@@ -143,27 +140,8 @@ class Execution:
                 for key, value in each["values"].items()
             },
             dependencies=tuple(_environments(run).get(spec.get("environment_key", ""), ())),
-            cluster_id=self._cluster_for(run, spec),
+            cluster_id=self._clusters.cluster_for(run, spec),
         )
-
-    def _cluster_for(self, run: Body, spec: Body) -> str:
-        """The cluster that a task names, or the one made for it: per job cluster key, per task, or serverless."""
-        if cluster_id := spec.get("existing_cluster_id"):
-            if self._sandbox.store.get(CLUSTER, cluster_id) is None:
-                raise _CannotRunError(f"Cluster {cluster_id} does not exist", "INVALID_CLUSTER_REQUEST")
-            return str(cluster_id)
-        key = spec.get("job_cluster_key", "")
-        if not key and not spec.get("new_cluster"):
-            return self._sandbox.find(Clusters).serverless()
-        shared = {each["job_cluster_key"]: each["new_cluster"] for each in run["settings"].get("job_clusters") or []}
-        made: Body = shared[key] if key else spec["new_cluster"]
-        name = (run["run_id"], f"shared/{key}" if key else f"own/{spec['task_key']}")
-        with self._lock:
-            if name not in self._job_clusters:
-                title = {"cluster_name": f"job-{run['job_id']}-run-{run['run_id']}-{key or spec['task_key']}"}
-                owner = Principal(**run["owner"])
-                self._job_clusters[name] = self._sandbox.find(Clusters).add(made | title, owner, "JOB")
-            return self._job_clusters[name]
 
     def _cluster_told(self, work: Work, problem: str) -> None:
         code = "CLUSTER_ERROR" if problem else "LIBRARY_INSTALLATION_ERROR"
@@ -205,7 +183,7 @@ class Execution:
         machine = self._sandbox.find(Clusters).fleet.machine(work.cluster_id)
         try:
             notebook = self._notebook(work)
-        except _CannotRunError as error:
+        except CannotRunError as error:
             self._leave(work, run_states.refused(str(error), error.code), {})
             return
         if machine is None:
@@ -240,7 +218,7 @@ class Execution:
             return self._sandbox.find(WorkspaceFiles).local_path(work.path, work.owner)
         except ApiError as error:
             owner = work.owner.display_name
-            raise _CannotRunError(
+            raise CannotRunError(
                 f'Unable to access the notebook "{work.path}". Either it does not exist, or the identity used to run '
                 f"this job, {owner} ({work.owner.name}), lacks the required permissions.",
                 "RESOURCE_NOT_FOUND",
@@ -290,14 +268,6 @@ class Execution:
         self._sandbox.find(Clusters).fleet.let_go(work.cluster_id)
         self._listener.over(work.run_id, work.attempt_id, ending, values)
         self._pump()
-
-
-class _CannotRunError(Exception):
-    """An attempt that fails before any notebook runs; with the termination code."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def _environments(run: Body) -> dict[str, list[str]]:

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_tui.sandbox.ports import is_free
+
 START_TIMEOUT = 60.0  # seconds until a started sandbox answers; it takes about two
 STOP_TIMEOUT = 10.0
 
@@ -96,7 +98,7 @@ def start(folder: Path, port: int = 0) -> Address:
             return running
         kept = read_address(folder)
         port = port or (kept.port if kept else 0) or _free_port()
-        if not _is_free(port):
+        if not is_free(port):
             raise PortTakenError(f"Another program holds port {port}, where the practice cloud lives.")
         write_address(folder, Address(port))
         return _launch(folder, port)
@@ -173,16 +175,6 @@ def _free_port() -> int:
 def _signal(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):  # it has just ended by itself
         os.kill(pid, number)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does: no wait for old connections
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _alive(pid: int) -> bool:

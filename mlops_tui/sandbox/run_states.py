@@ -47,6 +47,14 @@ SANDBOX_DIED = Ending(
 )
 
 
+class CannotRunError(Exception):
+    """An attempt that fails before any notebook runs; with the termination code."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def refused(message: str, code: str) -> Ending:
     """A task that could not even begin."""
     return Ending("FAILED", message, code, life="INTERNAL_ERROR")
