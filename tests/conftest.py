@@ -34,6 +34,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
     return Grouped(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from tests.scheduling import longest_first
+
+    items[:] = longest_first(items)
+
+
 @pytest.fixture(autouse=True)
 def _secrets_of_other_tests_are_words_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test hides stays hidden in its process: the words that it used must not vanish from the next one."""
