@@ -85,6 +85,7 @@ def as_image(session: Session, version: ModelVersion) -> ModelImage:
         verdict_at=_moment(tags.get("verdict_at", "")),
         approved_by=tags.get("approved_by", ""),
         url=f"{session.cloud.portal}/#resource{names.ml_workspace_id(session)}",
+        verdict_detail=tags.get("verdict_detail", "") if verdict else "",
     )
 
 

@@ -29,6 +29,7 @@ class ModelImage:
     verdict_at: float | None = None
     approved_by: str = ""
     url: str = ""  # the model version's page
+    verdict_detail: str = ""  # what the validation found, in short
 
 
 @dataclass(frozen=True)

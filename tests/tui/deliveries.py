@@ -121,6 +121,7 @@ def verdict(passed: bool = True, champion: str = OLD, build: str = NEW) -> Verdi
         Check("equals training", True, "rmse 0.7100, trained 0.7100, within 1e-06"),
         Check("gate", True, "rmse 0.7100 < 0.8"),
         Check("champion", passed, f"rmse 0.7100, build 17 has {0.74 if passed else 0.69:.4f}"),
+        Check("latency", True, "p50 12.4 ms, p95 31.0 ms over 100 single rows"),
     )
     rmse = (0.74 if passed else 0.69) if champion else None
     compared = (

@@ -153,7 +153,7 @@ async def test_while_it_is_being_found_out_nothing_can_be_approved(tmp_path: Pat
 async def test_a_real_row_is_predicted_with_two_keys(tmp_path: Path, size: tuple[int, int]) -> None:
     async with delivery(tmp_path, size, there=PASSED) as scene:
         await tries(scene)
-        await scene.reads("Try staging: build 18", "Row 1 of 3", "fixed acidity", "It was rated 5.")
+        await scene.reads("Try staging: build 18", "Row 1 of 3", "fixed acidity", "The test set says 5.")
         assert scene.replay.arguments_of("rows")["build"] == NEW
         await scene.press("enter")
         await scene.reads("Predicted 5.2345 · actual 5, off by 0.2345", "build 18 (wine-quality-aci) in 13 ms")
@@ -174,7 +174,7 @@ async def test_a_measure_may_be_changed_and_another_row_taken(tmp_path: Path) ->
         await scene.until(lambda: "One of the measures is no number." in scene.said)
         assert scene.asked("predict") == 1
         await scene.press("f6")
-        await scene.reads("Row 2 of 3", "It was rated 6.")
+        await scene.reads("Row 2 of 3", "The test set says 6.")
         assert dialog.row == dict(rows().rows[1])
         await scene.press("f6", "f6")
         await scene.reads("Row 1 of 3")
@@ -237,9 +237,15 @@ async def test_eleven_measures_fit_into_eighty_columns(tmp_path: Path) -> None:
         assert scene.replay.arguments_of("predict")["rows"] == [row]
 
 
-def test_the_dialog_of_a_verdict_of_the_past_needs_none_of_its_details() -> None:
+def test_the_dialog_of_a_verdict_of_the_past_shows_what_was_kept_of_it() -> None:
     from mlops_tui.tui.dialogs.approve import _found
 
-    assert "metric" not in _found(asked(), None, False).plain
-    assert "metric" in _found(asked(), verdict(), False).plain
-    assert "practice" not in _found(asked(), None, False).plain
+    kept = image(verdict="passed", verdict_detail="champion: rmse 0.71 [on] the same rows")
+    assert "metric" not in _found(asked(), None, kept, False).plain
+    assert _found(asked(), None, kept, False).plain.endswith(
+        "\n\nWhat the validation has found\n" + kept.verdict_detail
+    )
+    assert "What the validation" not in _found(asked(), None, image(), False).plain
+    assert kept.verdict_detail not in _found(asked(), verdict(), kept, False).plain, "the table has it all"
+    assert "metric" in _found(asked(), verdict(), kept, False).plain
+    assert "practice" not in _found(asked(), None, None, False).plain

@@ -52,20 +52,20 @@ async def test_g_leads_a_newcomer_from_a_trained_build_to_production(tmp_path: P
     async with delivery(
         tmp_path, size, build=told([*building(), *built()]), deploy=deploys, validate=told(validated())
     ) as scene:
-        await scene.reads("Next for build 18: g builds its image")
+        await scene.reads("Next: g builds its image")
         scene.now(images=[image()])
         await scene.press("g")
-        await scene.reads("Next for build 18: g deploys it to staging")
+        await scene.reads("Next: g deploys it to staging")
         assert scene.replay.arguments_of("build")["build"] == NEW
         assert scene.lane("image").split()[:5] == ["✔", "Image", "done", "42", "s"]
         scene.now(endpoints=[staging(), absent("production")])
         await scene.press("g")
-        await scene.reads("Next for build 18: g validates what staging answers")
+        await scene.reads("Next: g validates what staging answers")
         assert scene.replay.arguments_of("deploy")["stage"] == "staging"
         assert scene.replay.arguments_of("deploy")["approve"] is False
         scene.now(images=[image(verdict="passed")])
         await scene.press("g")
-        await scene.reads("g asks for the approval", "metric", "better", "12 ms")
+        await scene.reads("g asks for the approval", "metric", "better", "p50 12.4 ms")
         scene.now(images=[image(verdict="passed", approved_by="ada")], endpoints=[staging(), production()])
         await scene.press("g")
         await scene.until(lambda: isinstance(scene.app.screen, ApproveDialog) and scene.app.focused)
@@ -142,7 +142,7 @@ async def test_a_failed_verdict_shows_what_was_lost_to_and_stops_there(tmp_path:
     async with delivery(tmp_path, (120, 40), validate=told(validated(False), 1), there=there) as scene:
         scene.now(images=[image(verdict="failed"), image(OLD)], endpoints=[staging(), production(OLD, "")])
         await scene.press("v")
-        await scene.reads("✖ build 18: failed", "✖ failed champion: rmse 0.7100, build 17 has 0.6900", "worse")
+        await scene.reads("✖ failed · 400 rows", "✖ failed champion: rmse 0.7100, build 17 has 0.6900", "worse")
         await scene.reads("The verdict on build 18 is: failed.")
         assert scene.lane("validation").split()[:3] == ["✖", "Validation", "failed"]
         assert "Go on" not in scene.footer()
@@ -262,6 +262,11 @@ async def test_l_follows_what_the_service_writes_and_back_to_the_job(tmp_path: P
         await scene.press("l")
         await scene.until(lambda: set(scene.replay.cancelled) == {"stage_log"})
         assert "what the service writes" not in scene.text
+        left = next(request for request in scene.replay.requests if request.do == "stage_log")
+        left.on_event(Problem(error=ErrorCard("Left the log of staging.", exit_code=130)))
+        assert "cannot be read" not in scene.said, "it was left on purpose"
+        left.on_event(Problem(error=LOST))
+        await scene.until(lambda: f"The log of staging cannot be read: {LOST.message}" in scene.said)
 
 
 async def test_k_copies_the_key_and_nobody_ever_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

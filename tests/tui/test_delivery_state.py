@@ -8,15 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui.events import EndpointsRead, Event, ImagesListed, Lane, LaneState, LogLine, Problem, from_json, to_json
+from mlops_tui.events import (
+    EndpointsRead,
+    Event,
+    ImagesListed,
+    Lane,
+    LaneState,
+    LogLine,
+    Problem,
+    Validated,
+    from_json,
+    to_json,
+)
 from mlops_tui.tui.state.delivery import LANES, DeliveryState, Job, TryOut
 from mlops_tui.tui.state.history import HistoryState
 from mlops_tui.tui.state.lanes import lane_row, next_step
 from mlops_tui.tui.words.deliveries import ended_words, status_words
-from mlops_tui.tui.words.lanes import answering_text, delivered_word, endpoint_card
+from mlops_tui.tui.words.lanes import answering_text, delivered_word, endpoint_card, lane_text
 from mlops_tui.tui.words.trying import answered_text, number_in, number_text
 from mlops_tui.tui.words.verdicts import comparison_text
 from tests.tui.deliveries import (
+    AT,
     LOST,
     NEW,
     OLD,
@@ -78,6 +90,25 @@ def test_a_build_goes_its_way_step_by_step() -> None:
     state.fold(answering(staging(), production()))
     assert (next_step(state), words(state)) == ("", ["done"] * 5)
     assert "answers in production" in status_words(state, "", 0.0)[0]
+
+
+def test_what_was_found_in_an_earlier_sitting_is_still_told_in_short() -> None:
+    found = "equals training: rmse 0.71, trained 0.71; champion: [nothing] is in production yet"
+    state = state_of(images(image(verdict="passed", verdict_at=AT, verdict_detail=found)))
+    told = lane_text(state, "validation").plain
+    assert told.startswith("verdict     ✔ passed, 20")
+    assert told.endswith(f"\n\nWhat the validation has found\n{found}")
+    state.fold(Validated(verdict=verdict()))
+    assert "better" in lane_text(state, "validation").plain, "measured here: with the table"
+    assert found not in lane_text(state, "validation").plain
+
+
+def test_an_application_that_approves_is_told_from_a_person() -> None:
+    number = "5a4d0b0c-0000-4000-8000-00000000c11e"
+    state = state_of(images(image(approved_by=number), image(OLD, approved_by="ada@example.com")))
+    assert lane_row(state, "approval").detail == f"by the application {number}"
+    state.choose(OLD)
+    assert lane_row(state, "approval").detail == "by ada@example.com"
 
 
 def test_a_failed_verdict_is_where_going_on_ends() -> None:
@@ -195,7 +226,7 @@ def test_a_rollback_is_seen_whichever_build_is_on_show() -> None:
     state.choose(NEW)
     state.fold(answering(staging(), production(OLD, NEW)))
     row = lane_row(state, "production")
-    assert (row.build, row.detail) == (OLD, "answers there; u brings the chosen one back")
+    assert (row.build, row.detail) == (OLD, "answers there; u brings this back")
 
 
 def test_a_verdict_is_kept_with_its_image() -> None:
@@ -256,7 +287,7 @@ def test_a_prediction_stands_beside_the_truth() -> None:
 
 def test_numbers_are_taken_as_people_write_them() -> None:
     assert [number_in(text) for text in ("7,4", " 0.7 ", "-1e3", "red", "")] == [7.4, 0.7, -1000.0, None, None]
-    assert [number_text(value) for value in (7.0, 0.1 + 0.2, None)] == ["7", "0.30000000000000004", ""]
+    assert [number_text(value) for value in (7.0, 0.9968299999999999, None)] == ["7", "0.99683", ""]
 
 
 def test_what_goes_into_no_log_is_told_in_the_status_line() -> None:

@@ -259,7 +259,7 @@ async def test_g_in_history_goes_on_with_that_build(tmp_path: Path) -> None:
         await reads(pilot, "3 builds")
         await pilot.press("ctrl+end", "g")
         await until(pilot, lambda: pilot.app.current_mode == "delivery")
-        await reads(pilot, "build 16 · 3 of 3", "Next for build 16: g builds its image")
+        await reads(pilot, "build 16 · 3 of 3", "Next: g builds its image")
 
 
 async def test_history_refuses_what_has_no_image(tmp_path: Path) -> None:

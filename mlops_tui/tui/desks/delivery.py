@@ -81,7 +81,7 @@ class DeliveryDesk:
         folder = self.state.stage_logs[stage] = self._folder()
 
         def fold(event: Event) -> None:
-            if isinstance(event, Problem):
+            if isinstance(event, Problem) and event.error.exit_code != INTERRUPTED:  # else it was left
                 title = f"The log of {stage} cannot be read"
                 self._line.told(Notice(title, event.error.message, "warning", rings=False))
 

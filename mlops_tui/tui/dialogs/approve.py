@@ -10,7 +10,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from mlops_tui.events import ApprovalAsked, Verdict
+from mlops_tui.events import ApprovalAsked, ModelImage, Verdict
 from mlops_tui.tui.dialogs.box import BoxDialog
 from mlops_tui.tui.state.delivery import DeliveryState
 from mlops_tui.tui.widgets.error_card import ErrorCardView
@@ -18,7 +18,7 @@ from mlops_tui.tui.words.deliveries import build_words
 from mlops_tui.tui.words.plain import plain
 from mlops_tui.tui.words.setup import ACTION_COLOURS, ACTION_SIGNS
 from mlops_tui.tui.words.signs import WARNING
-from mlops_tui.tui.words.verdicts import VERDICT_COLOURS, VERDICT_SIGNS, checks_text, comparison_text
+from mlops_tui.tui.words.verdicts import FOUND, VERDICT_COLOURS, VERDICT_SIGNS, checks_text, comparison_text, found_text
 
 if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
@@ -85,7 +85,8 @@ class ApproveDialog(BoxDialog[str]):
         heading = f"Deploy {build_words(asked.build)} to {plain(asked.stage)}?"
         self.query_one(".heading", Static).update(heading)
         verdict = self._state.verdicts.get(asked.build)
-        self.query_one("#found", Static).update(_found(asked, verdict, self._practice))
+        image = self._state.image_of(asked.build)
+        self.query_one("#found", Static).update(_found(asked, verdict, image, self._practice))
         self._allow()
         (force if force.display else self.query_one("#approve")).focus()
 
@@ -106,7 +107,7 @@ class ApproveDialog(BoxDialog[str]):
         self.action_cancel()
 
 
-def _found(asked: ApprovalAsked, verdict: Verdict | None, practice: bool) -> Content:
+def _found(asked: ApprovalAsked, verdict: Verdict | None, image: ModelImage | None, practice: bool) -> Content:
     """The verdict, for it decides; the costs; what changes; then all that the validation has found."""
     word = asked.verdict or "none"
     if asked.verdict:
@@ -128,7 +129,9 @@ def _found(asked: ApprovalAsked, verdict: Verdict | None, practice: bool) -> Con
         parts.append(Content.assemble((line, colour), (f"  {more}" if more else "", "$text-muted")))
         if change.warning:
             parts.append(Content.styled(f"  {WARNING} {plain(change.warning)}", "$text-warning"))
+    found = Content.styled(FOUND, "$text-muted")
     if verdict is not None:
-        found = Content.styled("What the validation has found", "$text-muted")
-        parts += [Content(""), found, checks_text(verdict), comparison_text(verdict)]
+        parts += [Content(""), found, comparison_text(verdict), Content(""), checks_text(verdict)]
+    elif image is not None and image.verdict_detail:
+        parts += [Content(""), found, found_text(image)]
     return Content("\n").join(parts)

@@ -30,6 +30,7 @@ class Measure(Horizontal):
     def __init__(self, name: str, value: float) -> None:
         super().__init__()
         self.measure = name
+        self._exact = value
         self._first = number_text(value)
 
     def compose(self) -> ComposeResult:
@@ -38,8 +39,8 @@ class Measure(Horizontal):
 
     @property
     def value(self) -> float | None:
-        """None: it is no number."""
-        return number_in(self.query_one(Input).value)
+        """To the last digit where nobody has changed it. None: it is no number."""
+        return number_in(self.query_one(Input).value) if self.edited else self._exact
 
     @property
     def edited(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
+from uuid import UUID
 
-from mlops_tui.events import Endpoint, Health, Lane, Stage, StepStatus
+from mlops_tui.events import Endpoint, Health, Lane, ModelImage, Stage, StepStatus
 from mlops_tui.tui.state.delivery import AT_WORK, DeliveryState, LaneRow
 
 Next = Literal["build", "deploy", "validate", "approve", ""]
@@ -46,6 +47,14 @@ def next_step(state: DeliveryState) -> Next:
     return "" if image.verdict == "failed" else "validate"
 
 
+def approver(image: ModelImage) -> str:
+    """Who has approved it: people have names, applications an id."""
+    try:
+        return f"the application {UUID(image.approved_by)}"
+    except ValueError:
+        return image.approved_by
+
+
 def _found(state: DeliveryState, lane: Lane, build: str) -> LaneRow:
     image = state.image_of(build)
     match lane:
@@ -63,7 +72,7 @@ def _found(state: DeliveryState, lane: Lane, build: str) -> LaneRow:
         case "approval":
             if image is None or not image.approved_by:
                 return LaneRow(lane, detail="nobody has approved it yet" if image else "")
-            return LaneRow(lane, "done", build=build, detail=f"by {image.approved_by}")
+            return LaneRow(lane, "done", build=build, detail=f"by {approver(image)}")
 
 
 def _of_endpoint(lane: Lane, endpoint: Endpoint | None, build: str) -> LaneRow:
@@ -72,5 +81,5 @@ def _of_endpoint(lane: Lane, endpoint: Endpoint | None, build: str) -> LaneRow:
     if endpoint.build == build or not build:
         state = HEALTH_STATES[endpoint.health]
         return LaneRow(lane, state, endpoint.target, endpoint.build, endpoint.detail or endpoint.health)
-    kept = "; u brings the chosen one back" if build == endpoint.previous else ""
+    kept = "; u brings this back" if build == endpoint.previous else ""
     return LaneRow(lane, "waiting", endpoint.target, endpoint.build, f"answers there{kept}")

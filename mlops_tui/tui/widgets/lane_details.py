@@ -58,6 +58,7 @@ class LaneDetails(Container):
     LaneDetails {
         height: 1fr; layout: vertical;
         LaneFacts { height: 1fr; }
+        &.-stacked LaneFacts { height: auto; max-height: 50%; } /* what the log gets more is worth more */
         LogView { height: 1fr; border-top: solid $panel; }
         LogView:focus-within { border-top: solid $primary; }
         &.-facts LogView, &.-log LaneFacts { display: none; }
@@ -88,6 +89,7 @@ class LaneDetails(Container):
         beside = path is not None and (live or self.screen.size.width >= SIDE_BY_SIDE)
         self.set_class(self.parts == "facts" or (self.parts == "both" and not beside), "-facts")
         self.set_class(self.parts == "log", "-log")
+        self.set_class(self.parts == "both" and beside and self.screen.size.width < SIDE_BY_SIDE, "-stacked")
 
     def _show_log(self, state: DeliveryState, lane: Lane) -> Path | None:
         """The log of the last job on the lane, or what the stage's service writes."""

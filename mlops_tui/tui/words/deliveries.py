@@ -88,8 +88,8 @@ def status_words(state: DeliveryState, following: Next, now: float) -> tuple[str
     if failed:
         way = "Train better, or press a and say why it is to go on all the same."
         return f"{WARNING} The verdict on {build} is: failed. {way}", "warning"
-    reading = " (looking at the cloud …)" if state.reading else ""
-    return f"Next for {build}: g {NEXT_WORDS[following]}.{reading}" if following else "", "text-muted"
+    reading = " (looking …)" if state.reading else ""  # short: the line is to stay one, at 80 columns, too
+    return f"Next: g {NEXT_WORDS[following]}.{reading}" if following else "", "text-muted"
 
 
 def _capital(text: str) -> str:

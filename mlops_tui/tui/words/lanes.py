@@ -9,13 +9,13 @@ from textual.content import Content
 
 from mlops_tui.events import Deployment, Endpoint, Health, Lane, ModelImage
 from mlops_tui.tui.state.delivery import AT_WORK, DeliveryState, LaneRow
-from mlops_tui.tui.state.lanes import lane_row
+from mlops_tui.tui.state.lanes import approver, lane_row
 from mlops_tui.tui.words.builds import when
 from mlops_tui.tui.words.deliveries import LANE_TITLES, end_of
 from mlops_tui.tui.words.labels import duration, figure, metric_title
 from mlops_tui.tui.words.plain import plain
 from mlops_tui.tui.words.signs import STEP_COLOURS, STEP_SIGNS
-from mlops_tui.tui.words.verdicts import VERDICT_COLOURS, VERDICT_SIGNS, verdict_text
+from mlops_tui.tui.words.verdicts import FOUND, VERDICT_COLOURS, VERDICT_SIGNS, found_text, verdict_text
 
 TITLE, STATE, TIME = 10, 8, 6  # cells of a lane's line
 TRAFFIC_BUILD = 20  # cells
@@ -51,11 +51,12 @@ def lane_line(row: LaneRow, sign: str, now: float, room: int = 0) -> Content:
     """✔ Staging    done       3:07  17  healthy, with that much `room` for the build"""
     colour = f"${STEP_COLOURS[row.state]}"
     build = f"{end_of(plain(row.build), room):<{room}}" if room else ""
+    took = duration(row.elapsed(now)) if row.lane != "approval" else ""  # a yes takes no time
     return Content.assemble(
         (f"{sign} ", colour),
         f"{LANE_TITLES[row.lane]:<{TITLE}} ",
         (f"{row.state:<{STATE}}", colour),
-        f"{duration(row.elapsed(now)):>{TIME}} ",
+        f"{took:>{TIME}} ",
         f" {build}  " if build else " ",
         plain(row.detail),
     )
@@ -73,7 +74,7 @@ def lane_text(state: DeliveryState, lane: Lane) -> Content:
     if lane == "validation" and verdict is not None:
         return verdict_text(verdict)
     if lane in ("validation", "approval") and image is not None and (image.verdict or image.approved_by):
-        return _facts(_of_verdict(image))
+        return _kept_verdict(image)
     how = f" {HOW[lane]}" if row.state not in AT_WORK else ""
     return Content.styled(f"{ABOUT[lane]}{how}", "$text-muted")
 
@@ -120,15 +121,16 @@ def delivered_word(state: DeliveryState, build: str) -> str:
 
 
 def short_id(image: str) -> str:
-    """registry/name@sha256:0123456789ab…"""
-    name, at, digest = plain(image).rpartition("@")
-    return f"{name}{at}{digest[:SHORT_DIGEST]}…" if len(digest) > SHORT_DIGEST else plain(image)
+    """name@sha256:0123456789ab…"""
+    name, at, digest = plain(image).rpartition("/")[2].rpartition("@")
+    return f"{name}{at}{digest[:SHORT_DIGEST]}…" if len(digest) > SHORT_DIGEST else f"{name}{at}{digest}"
 
 
 def _of_image(image: ModelImage) -> list[Fact]:
     metrics = ", ".join(f"{metric_title(name)} {figure(value)}" for name, value in image.metrics.items())
     return [
-        ("image", f"{short_id(image.id)}  (y copies it)"),
+        ("image", f"{short_id(image.id)}  (y copies all of it)"),
+        ("registry", plain(image.id).rpartition("/")[0]),
         ("model", f"{plain(image.model)}, version {plain(image.version)}"),
         ("build", f"{plain(image.build)}{f' by {plain(image.source)}' if image.source else ''}"),
         ("metrics", metrics),
@@ -138,16 +140,22 @@ def _of_image(image: ModelImage) -> list[Fact]:
     ]
 
 
-def _of_verdict(image: ModelImage) -> list[Fact]:
+def _kept_verdict(image: ModelImage) -> Content:
+    """As the model's tags have it: the table of figures is known in the sitting that has measured it."""
     moment = f", {when(image.verdict_at)}" if image.verdict_at else ""
     word = image.verdict or "none yet"
     style = f"${VERDICT_COLOURS[image.verdict]}" if image.verdict else ""
     sign = f"{VERDICT_SIGNS[image.verdict]} " if image.verdict else ""
-    return [
-        ("verdict", Content.assemble((f"{sign}{word}", style), moment)),
-        ("approved", f"by {plain(image.approved_by)}" if image.approved_by else "not yet"),
-        (" ", Content.styled("v measures it again, and shows the metrics side by side.", "$text-muted")),
-    ]
+    facts = _facts(
+        [
+            ("verdict", Content.assemble((f"{sign}{word}", style), moment)),
+            ("approved", f"by {plain(approver(image))}" if image.approved_by else "not yet"),
+            (" ", Content.styled("v measures it again, and shows the metrics side by side.", "$text-muted")),
+        ]
+    )
+    if not image.verdict_detail:
+        return facts
+    return Content("\n").join([facts, Content(""), Content.styled(FOUND, "$text-muted"), found_text(image)])
 
 
 def _traffic(deployment: Deployment, all_of_them: Iterable[Deployment]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from textual.content import Content
 
-from mlops_tui.events import Comparison, Verdict
+from mlops_tui.events import Comparison, ModelImage, Verdict
 from mlops_tui.tui.words.builds import when
 from mlops_tui.tui.words.deliveries import build_words
 from mlops_tui.tui.words.labels import HIGHER_IS_BETTER, figure, metric_title
@@ -23,8 +23,8 @@ def verdict_word(passed: bool) -> str:
 
 
 def verdict_text(verdict: Verdict) -> Content:
-    """All that a validation found."""
-    return Content("\n").join([_head(verdict), checks_text(verdict), Content(""), comparison_text(verdict)])
+    """All that a validation found: the figures first, for there is not always room for more."""
+    return Content("\n").join([_head(verdict), comparison_text(verdict), Content(""), checks_text(verdict)])
 
 
 def checks_text(verdict: Verdict) -> Content:
@@ -50,13 +50,19 @@ def comparison_text(verdict: Verdict) -> Content:
     return Content("\n").join([*lines, Content.styled(against, "$text-muted")])
 
 
+def found_text(image: ModelImage) -> Content:
+    """The short form that is kept with the model: "equals training: rmse 0.71, trained 0.71; champion: …"."""
+    return Content(plain(image.verdict_detail))
+
+
+FOUND = "What the validation has found"
 NO_CHAMPION = "Nothing is in production yet: there is no champion to be compared with."
 
 
 def _head(verdict: Verdict) -> Content:
     word = verdict_word(verdict.passed)
-    said = f"{VERDICT_SIGNS[word]} {build_words(verdict.build)}: {word}"
-    more = f" · {verdict.rows} rows · p50 {verdict.p50_ms:.0f} ms, p95 {verdict.p95_ms:.0f} ms · {when(verdict.at)}"
+    said = f"{VERDICT_SIGNS[word]} {word}"
+    more = f" · {verdict.rows} rows · {when(verdict.at)}"
     return Content.assemble((said, f"bold ${VERDICT_COLOURS[word]}"), (more, "$text-muted"))
 
 
