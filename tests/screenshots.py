@@ -22,8 +22,16 @@ from tests.tui.story import at_rest, story
 FOLDER = Path(__file__).parent.parent / "screenshots"
 OWN = ("ARM_", "AZURE_", "DATABRICKS_", "MLOPS_TUI_", "MLFLOW_")
 SIZES = {"": (120, 36), "-80x24": (80, 24)}
-SMALL = ("opening", "setup-plan", "training-compared", "plots-runs", "history")  # kept at the small size, too
-PASSING = ("training-running",)  # scenes that do not wait
+SMALL = (  # kept at the small size, too
+    "opening",
+    "setup-plan",
+    "training-compared",
+    "plots-runs",
+    "delivery-champion",
+    "delivery-production",
+    "history",
+)
+PASSING = ("training-running", "delivery-building")  # scenes that do not wait
 
 
 def main() -> None:
@@ -52,7 +60,7 @@ async def session(size: tuple[int, int], suffix: str) -> None:
 
     app = MlopsApp(connect=connect)
     async with app.run_test(size=size) as pilot:
-        async for scene in story(pilot, live=True):
+        async for scene in story(pilot, live=not suffix):
             if scene not in PASSING:
                 await at_rest(pilot)
             if not suffix or scene in SMALL:

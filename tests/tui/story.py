@@ -1,4 +1,4 @@
-"""The story that the screenshots show and the pictures hold fast: from the opening to three compared runs."""
+"""The story that the screenshots show and the pictures hold fast: from the opening to production, and back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import TextArea
 
 from mlops_tui.tui.themes import THEMES
 from mlops_tui.tui.widgets.figure_view import FigureView
@@ -25,6 +26,12 @@ async def story(pilot: Pilot[Any], live: bool = False) -> AsyncIterator[str]:
     async for scene in _set_up(pilot):
         yield scene
     async for scene in _train(pilot, live):
+        yield scene
+    async for scene in _look_at_a_run(pilot):
+        yield scene
+    async for scene in _deliver(pilot, live):
+        yield scene
+    async for scene in _deliver_another(pilot):
         yield scene
     async for scene in _look_back(pilot):
         yield scene
@@ -53,7 +60,7 @@ async def _set_up(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await shows(pilot, "az group create")
     yield "setup-by-hand"
     await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket", "a")
-    await shows(pilot, "Make 17 changes")
+    await shows(pilot, "Make 30 changes")
     yield "setup-apply"
     await pilot.press("enter")
     await shows(pilot, "Everything is set up")
@@ -76,7 +83,7 @@ async def _train(pilot: Pilot[Any], live: bool) -> AsyncIterator[str]:
     yield "training-compared"
 
 
-async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
+async def _look_at_a_run(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("right_square_bracket")
     await shows(pilot, "lower is better")
     yield "plots-runs"
@@ -90,8 +97,72 @@ async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("right_square_bracket")
     await shows(pilot, "SHA-256")
     yield "training-run"
+
+
+async def _deliver(pilot: Pilot[Any], live: bool) -> AsyncIterator[str]:
+    """By the one key that does what is missing next."""
+    await pilot.press("3")
+    await shows(pilot, "Next: g builds its image.")
+    yield "delivery-begin"
+    await pilot.press("g")
+    if live:
+        await shows(pilot, "pip install")
+        yield "delivery-building"
+    await shows(pilot, "Next: g deploys")
+    yield "delivery-image"
+    await pilot.press("g")
+    await shows(pilot, "Next: g validates")
+    yield "delivery-staging"
+    await pilot.press("g")
+    await shows(pilot, "Next: g asks for the approval")
+    yield "delivery-validated"
+    await pilot.press("g")
+    await shows(pilot, "What will change")
+    yield "delivery-approve"
+    await pilot.press("enter")
+    await shows(pilot, "answers in production")
+    yield "delivery-production"
+    await pilot.press("t")
+    await shows(pilot, "Row 1 of 20")
+    await pilot.press("enter")
+    await shows(pilot, "Predicted")
+    yield "delivery-tried"
+    await pilot.press("escape")
+
+
+async def _deliver_another(pilot: Pilot[Any]) -> AsyncIterator[str]:
+    """A better one: champion and challenger side by side; and back again."""
+    await pilot.press("2", "n")
+    await shows(pilot, "Launch 3 runs")
+    await pilot.press("right")
+    await tab_to(pilot, TextArea)
+    await pilot.press("f7", *"alpha=0.01,l1_ratio=0.1")
+    await shows(pilot, "Launch 1 run")
+    await pilot.press("f5")
+    await shows(pilot, "Best: alpha=0.01,l1_ratio=0.1")
+    await pilot.press("3")
+    for following in ("builds", "deploys", "validates"):
+        await shows(pilot, f"Next: g {following}")
+        await pilot.press("g")
+    await shows(pilot, "better")
+    await shows(pilot, "Next: g asks for the approval")
+    yield "delivery-champion"
+    await pilot.press("g")
+    await shows(pilot, "What will change")
+    await pilot.press("enter")
+    await shows(pilot, "answers in production")
+    await pilot.press("end", "u")
+    await shows(pilot, "back in production?")
+    yield "delivery-rollback"
+    await pilot.press("tab", "enter")
+    await until(pilot, lambda: "Rolling" not in text_of(pilot.app) and "2 of 2" in text_of(pilot.app), PATIENCE)
+    await shows(pilot, "answers in production")
+    yield "delivery-rolled-back"
+
+
+async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("4")
-    await shows(pilot, "gate passed")
+    await shows(pilot, "delivered")
     yield "history"
     await pilot.press("enter")
     await until(pilot, lambda: "SHA-256" in text_of(pilot.app) or pilot.app.size.width < 100)

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from mlops_tui.tui.app import MlopsApp
-from tests.tui.replay import RECORDED, Answer, Replay, recorded
+from tests.tui.retold import Retold
 from tests.tui.story import at_rest, story
 
 
@@ -34,8 +34,7 @@ def _same_time_everywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 async def test_the_story(size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path) -> None:
     pictures = snapshot.use_extension(TextFiles)
-    session = [path.stem for path in (RECORDED / "story").glob("*.jsonl")]
-    replay = Replay({kind: [Answer(recorded(f"story/{kind}"))] for kind in session})
+    replay = Retold("story")
     app = MlopsApp(connect=lambda: replay, environment={"MLOPS_TUI_HOME": str(tmp_path)})
     async with app.run_test(size=size) as pilot:
         async for scene in story(pilot):
