@@ -100,6 +100,7 @@ def replay_of(**answers: Sequence[Answer]) -> Replay:
             "stage_log": [Answer(held=True)],
             "endpoint_key": [Answer(secret=KEY)],
             "end_run": [Answer()],
+            "show": [Answer(recorded("described"))],  # History asks for what it shows beside its builds
             **answers,
         }
     )
