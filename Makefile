@@ -30,7 +30,7 @@ run: $(READY)  ## set up, then open the app; without a terminal do the main job 
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mlops-tui; else $(BIN)/mlops-tui up --non-interactive --approve; fi
 
 test: $(READY)  ## all tests; no account, no network beyond this machine
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 check: $(READY)  ## style, types and import contracts
 	$(BIN)/ruff check mlops_tui tests
