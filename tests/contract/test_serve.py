@@ -1,4 +1,4 @@
-"""What the image serves: `serve.py`, as the notebook `image_contents` has it, under uvicorn and on a model of its own."""
+"""What the image serves: `serve.py`, as the notebook `image_contents` has it, under uvicorn, on a model of its own."""
 
 from __future__ import annotations
 
