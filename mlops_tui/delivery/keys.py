@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tui import redaction
 from mlops_tui.delivery import names
 from mlops_tui.errors import NotFoundError
-from mlops_tui.setup import vault_scope
+from mlops_tui.setup import secret_scope
 
 if TYPE_CHECKING:
     from mlops_tui.events import Stage
@@ -24,12 +24,10 @@ def endpoint_key(session: Session, stage: Stage) -> str:
 
 def of_scope(session: Session, key: str) -> str:
     """A secret that the notebooks read, too. Raises NotFoundError."""
-    project = session.project
-    secrets = session.clients.databricks(session.know("databricks_host", "databricks-workspace")).secrets
-    value = secrets.read(project.secret_scope, vault_scope.dashed(key) if project.key_vault else key)
+    value = secret_scope.read(session, key)
     if not value:
         raise NotFoundError(
-            f"There is no secret {project.secret_scope}/{key}.",
+            f"There is no secret {session.project.secret_scope}/{key}.",
             hint="It is made with the first deployment: mlops-tui deploy staging",
         )
     redaction.register(value)
