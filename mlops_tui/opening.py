@@ -19,7 +19,7 @@ class Practice:
 
     origin: str
     ca_bundle: str
-    settings: Mapping[str, str]  # tenant_id, client_id, client_secret, subscription_id
+    settings: Mapping[str, str]  # tenant_id, client_id, client_secret, subscription_id, those of its CI hosts
 
 
 WITH_SECRET = ("tenant_id", "client_id", "client_secret")  # what signing in by a client secret takes

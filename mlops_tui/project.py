@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_tui import redaction, settings
 from mlops_tui.errors import UsageError
-from mlops_tui.project_parts import ClusterSpec, Delivery, Gate, Training
+from mlops_tui.project_parts import Ci, ClusterSpec, Delivery, Gate, Training
 from mlops_tui.run_parameters import DEFAULT_RUNS, Parameters, checked_runs, parse_grid, parse_runs
 from mlops_tui.settings import AMBIENT_VARIABLES, Entry, FileValue, Problem, Resolved, Setting
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_tui.project_file import ProjectFile
 
 __all__ = [
+    "Ci",
     "ClusterSpec",
     "Delivery",
     "Gate",
@@ -63,10 +64,23 @@ class Project:
     secret_scope: str = "azureml"  # noqa: S105 (a name)
     key_vault: str = ""  # resource id; given: the scope is backed by it
     notebook_folder: str = "/Shared/MLFlow"
+    git_folder: str = "/Shared/MLFlow-git"  # linked to the repository
+    notebook_source: Literal["workspace", "git-folder", "git"] = "workspace"  # where jobs take notebooks from
     cluster: ClusterSpec = field(default_factory=ClusterSpec)
     job_prefix: str = "Wine Quality"
     training: Training = field(default_factory=Training)
     delivery: Delivery = field(default_factory=Delivery)
+    ci: Ci = field(default_factory=Ci)
+
+    @property
+    def ci_project(self) -> str:
+        """The project's name in Azure DevOps."""
+        return self.ci.project or self.name
+
+    @property
+    def repository(self) -> str:
+        """The repository's name."""
+        return self.ci.repository or self.name
 
 
 @dataclass(frozen=True)
@@ -184,6 +198,7 @@ def _build(resolved: Resolved, file: ProjectFile) -> Project:
         cluster=ClusterSpec(**_fields(values, "cluster.")),
         training=training,
         delivery=Delivery(**_fields(values, "delivery."), prices=dict(file.prices)),
+        ci=Ci(**_fields(values, "ci.")),
     )
 
 
@@ -209,6 +224,8 @@ def _check_together(project: Project, resolved: Resolved, file: ProjectFile) -> 
 
     if project.cluster.min_workers > project.cluster.max_workers:
         wrong("cluster_min_workers", f"is more than max_workers ({project.cluster.max_workers})")
+    if project.notebook_source != "workspace" and project.ci.host == "none":
+        wrong("notebook_source", "needs a repository: set ci.host, too")
     columns = project.training.metrics
     for name, metric in (("best_metric", project.training.best_metric), ("gate_metric", project.training.gate.metric)):
         if metric not in columns:

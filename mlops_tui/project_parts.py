@@ -1,4 +1,4 @@
-"""The parts of a project (see `project`): its cluster, its training, its delivery."""
+"""The parts of a project (see `project`): its cluster, its training, its delivery, its repository and pipeline."""
 
 from __future__ import annotations
 
@@ -77,3 +77,26 @@ class Delivery:
     def registered(self) -> str:
         """The model's name in MLflow's registry."""
         return self.registered_model or self.model_name
+
+
+@dataclass(frozen=True)
+class Ci:
+    """Where the repository and the pipeline are. What is empty is named as the project (see `Project`)."""
+
+    host: Literal["none", "azure-devops", "github"] = "none"
+    organization: str = ""  # by name: "contoso"; on GitHub the owner
+    project: str = ""  # of Azure DevOps
+    repository: str = ""
+    branch: str = "main"
+    visibility: Literal["private", "public"] = "private"
+    authentication: Literal["federated", "token"] = "federated"
+    approvers: str = ""  # e-mail addresses or logins, with commas between; empty: whoever sets it up
+    pool: str = ""  # agents of one's own; empty: the host's
+    token_days: int = 30
+    azure_devops_token: str = field(default="", repr=False)
+    github_token: str = field(default="", repr=False)
+
+    @property
+    def token(self) -> str:
+        """Of the host that is meant; empty where there is none."""
+        return {"azure-devops": self.azure_devops_token, "github": self.github_token}.get(self.host, "")

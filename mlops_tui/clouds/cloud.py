@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEVOPS_APP_ID = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps: the same application in every Azure cloud
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -21,6 +23,11 @@ class Cloud:
     databricks_scope: str
     key_vault_scope: str
     portal: str
+    devops: str = "https://dev.azure.com"
+    devops_identities: str = "https://vssps.dev.azure.com"  # who is who in an organisation of Azure DevOps
+    devops_scope: str = f"{DEVOPS_APP_ID}/.default"
+    github: str = "https://github.com"
+    github_api: str = "https://api.github.com"
     ca_bundle: str = ""  # a file; empty: the usual authorities
     poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
 
@@ -81,6 +88,10 @@ def local_cloud(origin: str, ca_bundle: str) -> Cloud:
         databricks_scope=DATABRICKS_SCOPE,
         key_vault_scope="https://vault.azure.net/.default",
         portal=origin,
+        devops=f"{origin}/devops",
+        devops_identities=f"{origin}/devops-identities",
+        github=origin,
+        github_api=f"{origin}/api/v3",
         ca_bundle=ca_bundle,
         poll_seconds=0.1,
     )

@@ -59,7 +59,7 @@ def _credentials(folder: Path) -> Mapping[str, str]:
     file = folder / "credentials.json"
     try:
         values: dict[str, str] = json.loads(file.read_text())
-        redaction.register(values["client_secret"])
+        redaction.register(values["client_secret"], values.get("azure_devops_token"), values.get("github_token"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CloudError(
             f"The practice cloud's {file} cannot be read.",

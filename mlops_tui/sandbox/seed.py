@@ -3,8 +3,8 @@
 As in every tenant that uses Azure Databricks, its enterprise application AzureDatabricks is there, too: it is
 Microsoft's own, so the tenant has its service principal alone.
 
-The application's client secret is written to `credentials.json` in the sandbox's folder (0600), which is where
-`mlops-tui` takes its sign-in from; the store has only its hash.
+The application's client secret and the learner's tokens of Azure DevOps and GitHub are written to `credentials.json` in
+the sandbox's folder (0600), which is where `mlops-tui` takes its sign-in from; the store has only their hashes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox import clock
+from mlops_tui.sandbox.api import Principal
 from mlops_tui.sandbox.directory import APPLICATION, USER, Directory, Entity, default_end, is_valid_now
+from mlops_tui.sandbox.host_tokens import HostTokens, TokenHost
 from mlops_tui.sandbox.roles import OWNER, assignment
 from mlops_tui.sandbox.sandbox import DATABRICKS_APP
 
@@ -28,6 +30,8 @@ OWNER_APP_ID = "00000000-0000-4000-8000-00000000c11e"  # its application (client
 OWNER_APPLICATION_ID = "00000000-0000-4000-8000-000000000a99"
 OWNER_PRINCIPAL_ID = "00000000-0000-4000-8000-000000000599"
 OWNER_NAME = "mlops-tui sandbox owner"
+ORGANIZATION = "practice"  # in Azure DevOps and on GitHub; the learner owns both
+TOKENS: dict[TokenHost, str] = {"azure-devops": "azure_devops_token", "github": "github_token"}
 DATABRICKS_PRINCIPAL_ID = "00000000-0000-4000-8000-0000000db599"
 MICROSOFT_TENANT_ID = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"  # that owns Microsoft's applications, everywhere
 
@@ -51,7 +55,7 @@ def plant(sandbox: Sandbox) -> None:
         if directory.service_principal_of(DATABRICKS_APP) is None:
             directory.add_service_principal(_azure_databricks(), MICROSOFT_TENANT_ID, DATABRICKS_PRINCIPAL_ID)
         if not _credentials_hold(sandbox, directory, application):
-            _renew_secret(sandbox, directory, application)
+            _renew_secrets(sandbox, directory, application)
 
 
 def _learner() -> Entity:
@@ -84,21 +88,26 @@ def _azure_databricks() -> Entity:
 
 def _credentials_hold(sandbox: Sandbox, directory: Directory, application: Entity) -> bool:
     """Whether credentials.json is there and its secret still opens the application."""
+    tokens = HostTokens(sandbox.store)
     try:
         kept = json.loads((sandbox.folder / "credentials.json").read_text())
         credential = directory.secret_named(application, kept["client_secret"])
+        known = all(tokens.owner(host, kept[name]) for host, name in TOKENS.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return credential is not None and is_valid_now(credential)
+    return credential is not None and is_valid_now(credential) and known
 
 
-def _renew_secret(sandbox: Sandbox, directory: Directory, application: Entity) -> None:
-    """A new secret in place of the lost one. Rolled back with the transaction if the file cannot be written."""
+def _renew_secrets(sandbox: Sandbox, directory: Directory, application: Entity) -> None:
+    """New ones in place of what is lost. Rolled back with the transaction if the file cannot be written."""
     for lost in application["passwordCredentials"]:
         directory.remove_secret(application, lost["keyId"])
     start = datetime.now(UTC)
     fresh = sandbox.store.get(APPLICATION, application["id"]) or application
     made = directory.add_secret(fresh, "credentials.json", start, default_end(start))
+    learner = Principal(LEARNER_ID, LEARNER_NAME, "Learner", is_user=True)
+    tokens = HostTokens(sandbox.store)
+    issued = {name: tokens.issue(host, learner) for host, name in TOKENS.items()}
     path = sandbox.folder / "credentials.json"
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
@@ -110,6 +119,8 @@ def _renew_secret(sandbox: Sandbox, directory: Directory, application: Entity) -
                 "client_id": OWNER_APP_ID,
                 "client_secret": made["secretText"],
                 "subscription_id": sandbox.subscription_id,
+                "ci_organization": ORGANIZATION,
+                **issued,
             },
             file,
             indent=2,

@@ -15,6 +15,7 @@ from mlops_tui.settings.table import AMBIENT, BY_NAME, SETTINGS
 FOREIGN = "ignored: belongs to another tenant"
 AMBIENT_VARIABLES = frozenset(variable for setting in SETTINGS for variable in setting.also)
 _IDENTITY = ("tenant_id", "client_id", "client_secret", "subscription_id", "federated_token_file")
+_HOST_TOKENS = ("azure_devops_token", "github_token")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -38,6 +39,8 @@ def foreign_sources(environment: Mapping[str, str], practice: Mapping[str, str])
     host = given_text(environment, "DATABRICKS_HOST")
     if (host and is_foreign_host(host, practice)) or (not host and foreign):
         foreign |= {"DATABRICKS_HOST", "DATABRICKS_TOKEN"}
+    # Real tokens, whosever tenant this is: the practice cloud has tokens of its own.
+    foreign |= {name for key in _HOST_TOKENS for name in BY_NAME[key].also}
     return frozenset(foreign)
 
 

@@ -120,6 +120,32 @@ registered_model = matches(
     "must be one name, or three with periods between them (catalog.schema.name), without / : % and spaces",
 )
 
+# Azure DevOps, "Naming restrictions": projects; Git repositories there allow more than GitHub's.
+ci_project = matches(
+    r"(?!_|\.)[^\\/:*?\"<>|;#$*{},+=\[\]\x00-\x1f]{1,64}(?<![. ])",
+    'must be 1 to 64 characters without \\ / : * ? " < > | ; # $ { } , + = [ ], not starting with _ or a period',
+)
+repository_name = matches(
+    r"(?!\.\.?$)[A-Za-z0-9._-]{1,64}(?<!\.git)",
+    "must be 1 to 64 characters: letters, digits, . _ -, not ending in .git",
+)
+# git check-ref-format.
+branch_name = matches(
+    r"(?!/|-)(?!.*(?://|\.\.|@\{|/\.|\.lock(?:/|$)))[^\s~^:?*\[\\\x00-\x1f\x7f]{1,200}(?<![./])",
+    "must be a branch's name as git takes it",
+)
+
+
+def organization(text: str) -> str:
+    """By name, or as people copy it: https://dev.azure.com/NAME or https://github.com/NAME."""
+    found = re.fullmatch(
+        r"(?:https://)?(?:dev\.azure\.com/|github\.com/)?([A-Za-z0-9][A-Za-z0-9-]{0,49})(?:\.visualstudio\.com)?/?",
+        text,
+    )
+    if not found or found.group(1).endswith("-"):
+        raise ValueError("must be an organisation's name, or its address such as https://dev.azure.com/contoso")
+    return found.group(1)
+
 
 def model_name(text: str) -> str:
     """Repositories of a container registry are in lower case; the model in Azure ML is named as its repository."""

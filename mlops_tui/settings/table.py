@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from mlops_tui.settings import rules
+from mlops_tui.settings.ci_table import CI
 from mlops_tui.settings.delivery_table import DELIVERY
 from mlops_tui.settings.setting import AMBIENT, Setting, Value, named
 
@@ -127,6 +128,20 @@ SETTINGS: tuple[Setting, ...] = (
         "workspace folder for the notebooks",
         "/Shared/MLFlow",
         rules.folder("/"),
+    ),
+    Setting(
+        "git_folder",
+        "databricks.git_folder",
+        "workspace folder that is linked to the repository",
+        "/Shared/MLFlow-git",
+        rules.folder("/"),
+    ),
+    Setting(
+        "notebook_source",
+        "databricks.notebook_source",
+        "where jobs take notebooks from: the imported ones, those of the Git folder, or the repository itself",
+        "workspace",
+        choices=("workspace", "git-folder", "git"),
     ),
     Setting("job_prefix", "databricks.job_prefix", "how the jobs' names begin", "Wine Quality", rules.one_line(1000)),
     Setting(
@@ -269,5 +284,6 @@ SETTINGS: tuple[Setting, ...] = (
         place="training.gate.threshold",
     ),
     *DELIVERY,
+    *CI,
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

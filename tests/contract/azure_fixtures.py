@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.subscriptions import SubscriptionClient
 
 from tests.conftest import LiveSandbox
+from tests.credentials import of_owner
 
 STRANGER = "11111111-1111-4111-8111-111111111111"  # nobody, nothing
 LEARNER = "00000000-0000-4000-8000-000000001ea4"
@@ -55,8 +55,7 @@ def close_clients() -> Iterator[None]:
 
 def credentials(live: LiveSandbox) -> dict[str, str]:
     """What the sandbox has written down for its owner."""
-    kept: dict[str, str] = json.loads((live.folder / "credentials.json").read_text())
-    return kept
+    return of_owner(live.folder)
 
 
 def sign_in_options(live: LiveSandbox) -> dict[str, Any]:

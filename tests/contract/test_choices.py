@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
 from mlops_tui.setup.resource_group import ResourceGroup
 from mlops_tui.setup.sign_in import SignIn
 from tests.conftest import LiveSandbox, serve
+from tests.credentials import of_owner
 
 pytestmark = [pytest.mark.xdist_group("choices"), pytest.mark.timeout(120)]
 
@@ -59,7 +59,7 @@ def subscription(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subscript
             patch.setenv(name, "")
         sandbox = serve(folder)
         live = next(sandbox)
-        kept = json.loads((live.folder / "credentials.json").read_text())
+        kept = of_owner(live.folder)
         project = Project(**kept, resource_group=GROUP, databricks_workspace=WORKSPACE)
         cloud = local_cloud(live.origin, str(live.ca))
         with closing(Session(project, cloud)) as session:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from mlops_tui.session import Session
 from mlops_tui.setup import steps
 from tests.conftest import LiveSandbox, serve
 from tests.contract.test_setup_databricks import QuickMachine
+from tests.credentials import of_owner
 
 pytestmark = [pytest.mark.xdist_group("ci-identity"), pytest.mark.timeout(170)]
 NAME = "ci"
@@ -67,7 +67,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ServedClusters, "cluster_factory", staticmethod(QuickMachine))
         for live in serve(tmp_path_factory.mktemp("sandbox")):
-            kept = json.loads((live.folder / "credentials.json").read_text())
+            kept = of_owner(live.folder)
             project = Project(**kept, notebooks=str(folder), cluster=ClusterSpec(name=NAME))
             made = Team(live, project, local_cloud(live.origin, str(live.ca)))
             assert made.set_up().error is None

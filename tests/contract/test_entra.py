@@ -287,4 +287,7 @@ def _assertion_credential(live: LiveSandbox, client_id: str, assertion: str) -> 
 
 def test_the_written_credentials_are_complete(live: LiveSandbox) -> None:
     kept = json.loads((live.folder / "credentials.json").read_text())
-    assert set(kept) == {"tenant_id", "client_id", "client_secret", "subscription_id"}
+    assert set(kept) == {
+        *("tenant_id", "client_id", "client_secret", "subscription_id"),
+        *("ci_organization", "azure_devops_token", "github_token"),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -39,6 +38,7 @@ from mlops_tui.setup.service_principal import ServicePrincipal
 from mlops_tui.setup.sign_in import SignIn
 from mlops_tui.steps import Step
 from tests.conftest import LiveSandbox, serve
+from tests.credentials import of_owner
 
 pytestmark = pytest.mark.xdist_group("setup-azure")
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -101,7 +101,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     sandbox = serve(tmp_path / "sandbox")
     (tmp_path / "sandbox").mkdir()
     live = next(sandbox)
-    kept = json.loads((live.folder / "credentials.json").read_text())
+    kept = of_owner(live.folder)
     project = Project(
         **kept,
         resource_group=GROUP,

@@ -32,6 +32,7 @@ from mlops_tui.setup.sign_in import SignIn
 from mlops_tui.setup.vault_scope import READER
 from mlops_tui.steps import Report
 from tests.conftest import LiveSandbox, serve
+from tests.credentials import of_owner
 
 pytestmark = pytest.mark.xdist_group("setup-key-vault")
 
@@ -153,7 +154,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     sandbox = serve(tmp_path / "sandbox")
     (tmp_path / "sandbox").mkdir()
     live = next(sandbox)
-    kept = json.loads((live.folder / "credentials.json").read_text())
+    kept = of_owner(live.folder)
     vault = f"/subscriptions/{kept['subscription_id']}/resourceGroups/safe/providers/Microsoft.KeyVault/vaults/kept"
     yield Desk(live, Project(**kept, key_vault=vault, secret_scope=SCOPE), local_cloud(live.origin, str(live.ca)))
     for _ in sandbox:

@@ -17,6 +17,7 @@ from mlops_tui.clouds.cloud import local_cloud
 from mlops_tui.project import Project
 from mlops_tui.sandbox import exports, process
 from tests.contract.test_ci_identity import hire
+from tests.credentials import of_owner
 from tests.journeys.conftest import Ended, Home
 
 pytestmark = [pytest.mark.xdist_group("delivery-journey"), pytest.mark.timeout(420)]
@@ -196,7 +197,7 @@ def test_somebody_who_says_why_may_overrule_that_and_roll_it_back(place: Home) -
 
 def test_ci_trains_and_stages_on_what_a_person_has_set_up(place: Home) -> None:
     """By a service principal that may read no directory: up to the approval, which a person may type."""
-    kept = json.loads((place.sandbox / "credentials.json").read_text())
+    kept = of_owner(place.sandbox)
     address = process.status(place.sandbox)
     assert address is not None
     made = hire(Project(**kept), local_cloud(address.origin, str(place.sandbox / "ca.pem")), "a build")

@@ -71,7 +71,9 @@ def test_a_variable_that_ci_left_empty_or_unresolved_is_not_given(nothing: str) 
 
 def test_secrets_have_no_flag_and_no_place_in_the_file() -> None:
     secrets = [setting for setting in SETTINGS if setting.secret]
-    assert [setting.name for setting in secrets] == ["client_secret", "databricks_token"]
+    assert [setting.name for setting in secrets] == [
+        *("client_secret", "databricks_token", "azure_devops_token", "github_token"),
+    ]
     assert not any(setting.flag for setting in secrets)
     resolved = resolve({"azure.client_secret": in_file("hunter2hunter2")}, {}, {})
     assert resolved.entries["client_secret"].value == ""
