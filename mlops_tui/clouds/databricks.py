@@ -15,6 +15,7 @@ from mlops_tui.clouds.databricks_models import Models
 from mlops_tui.clouds.databricks_notebooks import Notebooks
 from mlops_tui.clouds.databricks_runs import Runs
 from mlops_tui.clouds.databricks_secrets import Secrets
+from mlops_tui.clouds.databricks_tokens import AccessTokens
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -36,6 +37,7 @@ class Databricks:
         self._client: WorkspaceClient | None = None
         self._line: Line | None = None
         self.secrets = Secrets(self)
+        self.tokens = AccessTokens(self)
         self.notebooks = Notebooks(self)
         self.clusters = Clusters(self)
         self.jobs = Jobs(self)

@@ -34,7 +34,7 @@ THROTTLED_SECONDS = 90  # how long 429 and 503 are ridden out
 CONNECTIONS = 32  # steps, log tails and their pools share one client
 
 # These have no idempotency token and make one more thing each time they are asked.
-NEVER_TWICE = re.compile(r"/api/2\.\d/(jobs|clusters)/create")
+NEVER_TWICE = re.compile(r"/api/2\.\d/(jobs|clusters|token)/create")
 
 
 class GivenConfig(Config):
