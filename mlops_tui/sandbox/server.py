@@ -81,6 +81,7 @@ SERVICES = (
     "runs:Runs",
     "registry:Registry",
     "tracking:Tracking",
+    "pipelines.service:Pipelines",
     # Last: their paths fit nearly every other's.
     "blob_containers:BlobContainers",
     "blobs:Blobs",

@@ -6,15 +6,18 @@ A run is a document of the kind PIPELINE_RUN by its id, which hosts and runner s
      "name": …, "file": "azure-pipelines.yml", "branch": "main", "commit": …, "reason": "manual" | "push",
      "requested_by": {…Principal}, "parameters": {…},
      "state": "queued" | "running" | "waiting" | "completed", "result": "" | "succeeded" | "failed" | "canceled",
+     "title": what this one run is called (GitHub: run-name; else the first line of the commit's message),
      "created": seconds since 1970, "started": …, "finished": …, "issues": [ISSUE, …],
      "stages": [{"id", "name", "title", "needs": [names], "state": STATE, "result": RESULT, "started", "finished",
                  "jobs": [{"id", "name", "title", "needs", "environment": "" | name, "approval": null | APPROVAL,
+                           "permissions": {scope: level} (GitHub), "connections": [names] (Azure DevOps),
                            "state", "result", "started", "finished", "issues", "outputs": {…},
                            "steps": [{"id", "name", "title", "state", "result", "started", "finished", "issues",
                                       "lines": number of lines in its log}]}]}]}
 
 STATE is "pending", "waiting" (for an approval), "running" or "completed"; RESULT is "", "succeeded", "failed",
-"canceled" or "skipped". GitHub's workflows have one stage with an empty name. Ids of parts are unique in the run.
+"canceled" or "skipped". GitHub's workflows have one stage with an empty name. Ids of parts are unique in the run. Moments
+that have not come are 0.
 ISSUE is {"type": "error" | "warning", "message", "file": "", "line": 0}.
 APPROVAL is {"id", "state": "pending" | "approved" | "rejected", "asked": seconds, "by": "", "at": 0, "comment": ""}.
 """
@@ -58,7 +61,11 @@ class RunRequest:
 
 
 class HostSide(Protocol):
-    """What the runner asks of the host while it runs; `run` and `job` are those of the document."""
+    """What the runner asks of the host while it runs; `run` and `job` are those of the document.
+
+    Asked from the runner's threads. Values of `secrets`, and of `facts` and `connection` under names that end in
+    TOKEN, SECRET or KEY, are masked in every log. On Azure DevOps a fact BUILD_BUILDID is the variable Build.BuildId.
+    """
 
     def why_not(self, run: Body, job: Body) -> str:
         """Why this job may not run (no parallelism, a resource not authorised), in the host's words; else empty."""
@@ -73,7 +80,8 @@ class HostSide(Protocol):
         ...
 
     def secrets(self, run: Body, job: Body) -> Mapping[str, str]:
-        """The secret ones; the runner masks their values in every log."""
+        """The secret ones by name (System.AccessToken and GITHUB_TOKEN are among them): there only where the file
+        maps them."""
         ...
 
     def facts(self, run: Body, job: Body) -> Mapping[str, str]:
