@@ -9,6 +9,8 @@ from mlops_tui import __version__
 from mlops_tui.clouds.patience import transport_options
 
 if TYPE_CHECKING:
+    from azure.core.rest import HttpResponse
+
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.clouds.identity import Identity
 
@@ -20,7 +22,8 @@ class Rest:
 
     next_link = "nextLink"  # where a page of a list names the next one
 
-    def __init__(self, identity: Identity, cloud: Cloud, root: str, scope: str) -> None:
+    def __init__(self, identity: Identity, cloud: Cloud, root: str, scope: str, authentication: Any = None) -> None:
+        """Each call bears a token of Entra for `scope`, unless another policy of azure-core sees to that."""
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
 
@@ -34,21 +37,29 @@ class Rest:
                 policies.RequestIdPolicy(),
                 policies.UserAgentPolicy(f"mlops-tui/{__version__}"),
                 CarefulRetry(**options),
-                policies.BearerTokenCredentialPolicy(identity.credential, scope),
+                authentication or policies.BearerTokenCredentialPolicy(identity.credential, scope),
             ],
             **options,
         )
         self._client.__enter__()  # open now: threads that open it together would each make a session, and lose one
 
-    def call(self, method: str, path: str, body: Entity | None = None, **params: str) -> Entity:
-        """One call; `path` follows the root. An answer without a body is an empty entity."""
+    def send(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **params: str
+    ) -> HttpResponse:
+        """One call, and its answer as it is; `path` follows the root, or is a whole address."""
         from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         url = path if path.startswith("https:") else f"{self._root}/{path}"
-        response = self._client.send_request(HttpRequest(method, url, json=body, params=params or None))
+        request = HttpRequest(method, url, json=body, headers=headers, params=params or None)
+        response: HttpResponse = self._client.send_request(request)
         if response.status_code >= 400:
             raise HttpResponseError(response=response)
+        return response
+
+    def call(self, method: str, path: str, body: Any = None, **params: str) -> Entity:
+        """One call. An answer without a body is an empty entity."""
+        response = self.send(method, path, body, **params)
         return dict(response.json()) if response.content else {}
 
     def list(self, path: str, **params: str) -> Iterator[Entity]:

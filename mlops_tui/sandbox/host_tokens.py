@@ -43,6 +43,11 @@ class HostTokens:
             return None
         return Principal(**kept["owner"])
 
+    def has_ended(self, host: TokenHost, token: str) -> bool:
+        """Whether it was one of that host, once."""
+        kept = self._store.get(KIND, _digest(token))
+        return kept is not None and kept["host"] == host and self.owner(host, token) is None
+
     def scopes(self, token: str) -> tuple[str, ...]:
         kept = self._store.get(KIND, _digest(token))
         return tuple(kept["scopes"]) if kept else ()

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-# These change nothing: sign-in, search and scoring are POSTs by protocol.
+# These change nothing: sign-in, search, scoring and fetching from Git are POSTs by protocol.
 READS_BY_POST = (
     "/oauth2/",
     "/runs/search",
@@ -22,6 +22,9 @@ READS_BY_POST = (
     "/logged-models/search",
     "/getByIds",
     "/score",
+    "/git-upload-pack",
+    "/oidctoken",
+    "/preview",
 )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TENANT_ID = "5a4d0b0c-0000-4000-8000-00000000da7a"
 SUBSCRIPTION_ID = "5a4d0b0c-0000-4000-8000-0000000005b5"
 DATABRICKS_APP = "2ff814a6-3304-4ab8-85cd-cd0e6f879c1d"  # Azure Databricks' application id, in every Azure tenant
+DEVOPS_APP = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps', everywhere, too
 
 AService = TypeVar("AService", bound="Service")
 
@@ -33,6 +34,7 @@ class Audiences:
     storage: frozenset[str]
     learning: frozenset[str]  # Azure Machine Learning
     registry: frozenset[str]  # Azure Container Registry
+    devops: frozenset[str]  # Azure DevOps
 
     @classmethod
     def at(cls, origin: str) -> Audiences:
@@ -44,6 +46,7 @@ class Audiences:
             storage=frozenset({"https://storage.azure.com"}),
             learning=frozenset({f"{origin}/aml", "https://ml.azure.com"}),
             registry=frozenset({"https://containerregistry.azure.net"}),
+            devops=frozenset({DEVOPS_APP}),
         )
 
 
