@@ -44,7 +44,12 @@ class Rest:
         self._client.__enter__()  # open now: threads that open it together would each make a session, and lose one
 
     def send(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **params: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> HttpResponse:
         """One call, and its answer as it is; `path` follows the root, or is a whole address."""
         from azure.core.exceptions import HttpResponseError
@@ -59,7 +64,7 @@ class Rest:
 
     def call(self, method: str, path: str, body: Any = None, **params: str) -> Entity:
         """One call. An answer without a body is an empty entity."""
-        response = self.send(method, path, body, **params)
+        response = self.send(method, path, body, params)
         return dict(response.json()) if response.content else {}
 
     def list(self, path: str, **params: str) -> Iterator[Entity]:
