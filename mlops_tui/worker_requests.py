@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from mlops_tui import operations, worker_requests_delivery
+from mlops_tui import operations, worker_requests_delivery, worker_requests_pipelines
 from mlops_tui.engine import Plan, Sequencer
 from mlops_tui.errors import MlopsError, UsageError
 from mlops_tui.session import Session
@@ -152,4 +152,5 @@ REQUESTS: dict[str, Kind] = {
         writes=True,
     ),
     **worker_requests_delivery.REQUESTS,
+    **worker_requests_pipelines.REQUESTS,
 }

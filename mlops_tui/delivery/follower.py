@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.errors import Interrupted, ThrottledError, UnreachableError
 from mlops_tui.events import LogLine
+from mlops_tui.following.calls import Call, tell_all
+from mlops_tui.following.looks import News, Pace, look_until_end
+from mlops_tui.following.outage import of_job_run
 from mlops_tui.steps import Emit
-from mlops_tui.training.calls import Call, tell_all
 from mlops_tui.training.cluster_news import ClusterNews
-from mlops_tui.training.outage import Outage
 from mlops_tui.training.segments import Segments
 
 if TYPE_CHECKING:
@@ -33,13 +34,6 @@ class Follower:
         self._emit = emit
         self._log = Segments(databricks.files, launched.log_folder)
         self._cluster = ClusterNews(session, databricks, emit, launched.started)
-        self._outage = Outage(
-            databricks.host,
-            launched.run_id,
-            launched.url,
-            lambda text, warning: self._say(text, warning),
-            f"mlops-tui logs {launched.run_id} --follow",
-        )
         self._run: RunInfo | None = None  # as it was seen last
         self._begun = False  # its notebook has printed something
 
@@ -48,41 +42,31 @@ class Follower:
 
         Raises UnreachableError when the connection stays lost, Interrupted when the session was cancelled.
         """
-        pause = QUICK
+        launched = self._launched
+        outage = of_job_run(self._databricks.host, launched.run_id, launched.url, self._say)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tail") as pool:
-            while True:
-                moved = self._try_to_look(pool)
-                if moved is not None and self._run is not None and self._run.ended:
-                    self._try_to_read_rest()
-                    return self._run
-                pause = QUICK if moved else min(pause * 1.5, SLOW)
-                if moved is not None and self._log.behind:
-                    pause = 0.0
-                if self._session.cancelled.wait(pause):
-                    raise self._left()
+            look_until_end(lambda: self._look(pool), Pace(QUICK, SLOW), outage, self._session.cancelled, self._left)
+        self._try_to_read_rest()
+        assert self._run is not None
+        return self._run
 
     def read_up_to_now(self) -> None:
         for lines in (*self._log.all(), self._log.rest()):
             self._tell_lines(lines)
 
-    def _try_to_look(self, pool: ThreadPoolExecutor) -> bool | None:
-        """Whether something moved; None while the connection is lost."""
-        try:
-            moved = self._look(pool)
-        except (UnreachableError, ThrottledError) as error:
-            self._outage.ride_out(error)
-            return None
-        self._outage.over()
-        return moved
-
-    def _look(self, pool: ThreadPoolExecutor) -> bool:
+    def _look(self, pool: ThreadPoolExecutor) -> News:
         runs, run_id = self._databricks.runs, self._launched.run_id
         calls: list[Call[Any]] = [Call(pool.submit(runs.get, run_id), self._tell_state)]
         if not self._log.ended:
             calls.append(Call(pool.submit(self._log.read), self._tell_lines))
         if not self._begun and self._cluster.is_due():
             calls.append(Call(pool.submit(self._cluster.read), self._cluster.tell))
-        return tell_all(calls)
+        moved = tell_all(calls)
+        if self._run is not None and self._run.ended:
+            return News.END
+        if self._log.behind:
+            return News.MORE
+        return News.SOME if moved else News.NONE
 
     def _try_to_read_rest(self) -> None:
         """The last lines. That the run has ended is known: a log that cannot be read any more must not hide it."""

@@ -41,7 +41,7 @@ class PipelinePart:
     started: float | None = None
     finished: float | None = None
     detail: str = ""  # its errors and warnings, a line each
-    has_log: bool = False
+    has_log: bool = False  # lines that are in no other part's log
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,16 @@ class PipelineRunState(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PipelinePartState(Event):
-    """A part of a run, when it appears and whenever its state changes. `order` is its place in the pipeline."""
+    """A part of a run, when it appears and whenever something about it, or its place, changes.
+
+    `order` is its place in the pipeline: those that it belongs to come before it. `source` is what LogLines of its log
+    have as theirs: "Train · mlops-tui train".
+    """
 
     run: str
     part: PipelinePart
     order: int
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)

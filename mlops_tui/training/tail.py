@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.errors import Interrupted, ThrottledError, UnreachableError
+from mlops_tui.errors import Interrupted
 from mlops_tui.events import LogLine, MetricsRead, RunState, RunStatus
+from mlops_tui.following.calls import Call, tell_all
+from mlops_tui.following.looks import News, Pace, look_until_end
+from mlops_tui.following.outage import of_job_run
 from mlops_tui.steps import Emit
-from mlops_tui.training.calls import Call, tell_all
 from mlops_tui.training.cluster_news import ClusterNews
-from mlops_tui.training.outage import Outage
 from mlops_tui.training.segments import Segments
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ class Follower:
         self._job: RunInfo | None = None  # as it was seen last
         self._metrics_due = 0.0
         self._cluster = ClusterNews(session, databricks, emit)
-        back = f"mlops-tui logs {launched.run_id} --follow"
-        self._outage = Outage(databricks.host, launched.run_id, launched.url, self._say, back)
 
     @property
     def status(self) -> RunStatus:
@@ -56,30 +55,14 @@ class Follower:
         """
         for name, parameters in self._launched.runs.items():
             self._emit(RunState(run=name, state="pending", parameters=dict(parameters)))
-        pause = QUICK
+        launched = self._launched
+        outage = of_job_run(self._databricks.host, launched.run_id, launched.url, self._say)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tail") as pool:
-            while True:
-                moved = self._try_to_look(pool)
-                if moved is not None and self._job is not None and self._job.ended:
-                    self._finish(pool)
-                    return self._seen
-                pause = QUICK if moved else min(pause * 1.5, SLOW)
-                if moved is not None and any(log.behind for log in self._segments.values()):
-                    pause = 0.0
-                if self._session.cancelled.wait(pause):
-                    raise self._left()
+            look_until_end(lambda: self._look(pool), Pace(QUICK, SLOW), outage, self._session.cancelled, self._left)
+            self._finish(pool)
+        return self._seen
 
-    def _try_to_look(self, pool: ThreadPoolExecutor) -> bool | None:
-        """Whether something moved; None while the connection is lost."""
-        try:
-            moved = self._look(pool)
-        except (UnreachableError, ThrottledError) as error:
-            self._outage.ride_out(error)
-            return None
-        self._outage.over()
-        return moved
-
-    def _look(self, pool: ThreadPoolExecutor) -> bool:
+    def _look(self, pool: ThreadPoolExecutor) -> News:
         """One round of calls, side by side. What came is told even when one of them failed."""
         now = time.monotonic()
         calls: list[Call[Any]] = [Call(pool.submit(self._read_states), self._tell_states)]
@@ -92,7 +75,12 @@ class Follower:
             self._metrics_due = now + METRICS_EVERY
             calls.append(Call(pool.submit(self._read_metrics), self._tell_metrics))
         moved = tell_all(calls)
-        return self._tell_ended() or moved
+        moved = self._tell_ended() or moved
+        if self._job is not None and self._job.ended:
+            return News.END
+        if any(log.behind for log in self._segments.values()):
+            return News.MORE
+        return News.SOME if moved else News.NONE
 
     def _read_states(self) -> tuple[RunInfo, tuple[RunInfo, ...]]:
         job = self._databricks.runs.get(self._launched.run_id)

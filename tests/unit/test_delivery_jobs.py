@@ -12,8 +12,8 @@ from mlops_tui.clouds.databricks_runs import RunOutput
 from mlops_tui.delivery import follower, jobs
 from mlops_tui.errors import CloudError, DeliveryFailedError, Interrupted, UnreachableError, UsageError
 from mlops_tui.events import Event, Identified, LogLine
+from mlops_tui.following import outage
 from mlops_tui.session import Session
-from mlops_tui.training import outage
 from tests.unit.delivery_cloud import HOST, FakeCloud
 
 GIVEN = {"build_number": "7", "registry": "mlops1", "log_folder": "dbfs:/logs/"}

@@ -17,9 +17,10 @@ from mlops_tui.clouds.databricks_experiments import TrackedRun
 from mlops_tui.clouds.databricks_runs import RunInfo, RunOutput
 from mlops_tui.errors import ForbiddenError, GateMissedError, Interrupted, RunFailedError, UnreachableError
 from mlops_tui.events import Event, LogLine, MetricsRead, Problem, RunsCompared, RunState
+from mlops_tui.following import outage
 from mlops_tui.project import Project
 from mlops_tui.session import Session
-from mlops_tui.training import outage, segments, tail
+from mlops_tui.training import segments, tail
 from mlops_tui.training.builds import Build, build_of
 from mlops_tui.training.sweep import launch, named
 

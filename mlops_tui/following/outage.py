@@ -1,9 +1,10 @@
-"""A lost connection while a job run is followed: ridden out for a while, since what runs goes on without us."""
+"""A lost connection while something is followed: ridden out for a while, since what runs goes on without us."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mlops_tui.errors import MlopsError, UnreachableError
 
@@ -12,13 +13,22 @@ LOST_LOCAL_SECONDS = 10.0  # on this machine nobody answering means that nobody 
 Say = Callable[[str, bool], None]  # a text, and whether it is a warning
 
 
-class Outage:
-    """Of one job run that is followed."""
+@dataclass(frozen=True)
+class Followed:
+    """What is followed, in words, and how to come back to it."""
 
-    def __init__(self, host: str, run_id: int, url: str, say: Say, back: str) -> None:
-        """`back` is the command that follows the run again."""
-        self._local = host.startswith("https://localhost")
-        self._run_id, self._url, self._back = run_id, url, back
+    who: str  # answers: "The workspace"
+    what: str  # "job run 17"
+    page: str
+    back: str  # the command that follows it again
+    local: bool  # it runs in the practice cloud
+
+
+class Outage:
+    """Of one thing that is followed."""
+
+    def __init__(self, followed: Followed, say: Say) -> None:
+        self._followed = followed
         self._say = say
         self._since: float | None = None
 
@@ -34,19 +44,28 @@ class Outage:
         if self._since is None:
             self._since = now
         lost = now - self._since
-        if isinstance(error, UnreachableError) and lost >= (LOST_LOCAL_SECONDS if self._local else LOST_SECONDS):
+        most = LOST_LOCAL_SECONDS if self._followed.local else LOST_SECONDS
+        if isinstance(error, UnreachableError) and lost >= most:
             raise self._gone(error, lost) from error
         self._say(f"{error.message} Trying again; what runs goes on without us ({lost:.0f} s).", True)
 
     def _gone(self, error: UnreachableError, lost: float) -> UnreachableError:
-        if self._local:
+        one = self._followed
+        if one.local:
             hint = (
                 "The practice cloud has stopped, and its runs with it. Run the same command again: it starts it anew."
             )
         else:
-            hint = f"The runs go on in the cloud: {self._url}. Come back with: {self._back}"
+            hint = f"What runs goes on without us: {one.page}. Come back with: {one.back}"
         return UnreachableError(
-            f"The workspace has not answered for {lost:.0f} s, in the middle of job run {self._run_id}.",
+            f"{one.who} has not answered for {lost:.0f} s, in the middle of {one.what}.",
             hint=hint,
             raw=error.raw or error.message,
         )
+
+
+def of_job_run(host: str, run_id: int, page: str, say: Say) -> Outage:
+    """While a job run of the Databricks workspace at `host` is followed."""
+    back = f"mlops-tui logs {run_id} --follow"
+    local = host.startswith("https://localhost")
+    return Outage(Followed("The workspace", f"job run {run_id}", page, back, local), say)

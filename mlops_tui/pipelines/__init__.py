@@ -1,0 +1,1 @@
+"""Runs of the project's pipeline on its CI host: start one, follow it, say yes to it."""

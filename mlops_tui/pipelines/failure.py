@@ -1,0 +1,42 @@
+"""How a run that ended badly is told: where it failed, its errors, what to do now, its page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlops_tui.errors import RunFailedError
+from mlops_tui.events import PipelinePart, PipelineRun
+from mlops_tui.pipelines.parts import innermost, source_of
+
+GRANT = "https://aka.ms/azpipelines-parallelism-request"
+# Words of an error, and what helps.
+HINTS = (
+    (
+        # learn.microsoft.com/azure/devops/pipelines/troubleshooting: a new organisation is granted none by itself
+        "hosted parallelism",
+        f"Ask Microsoft for the free grant ({GRANT}; it takes some days), or have agents of your own do it: --ci-pool.",
+    ),
+    (
+        "AADSTS7002",
+        "`mlops-tui setup` compares what the application trusts with what the host sends, and mends it.",
+    ),
+)
+MEND = "Its log says more. Mend the cause, then start another: mlops-tui ci run"
+
+
+def failure(run: PipelineRun, parts: Sequence[PipelinePart]) -> RunFailedError:
+    """Of a run that has failed or was cancelled."""
+    if run.state == "canceled":
+        return RunFailedError(
+            f"Run {run.id} was cancelled before its end.", hint="Start another: mlops-tui ci run", link=run.url
+        )
+    failed = [part for part in parts if part.state == "failed"]
+    where = next((source_of(part, parts) for part in (*innermost(failed), *failed)), "")
+    errors = "\n".join(dict.fromkeys(text for part in failed if (text := part.detail.strip())))
+    raw = errors or run.detail
+    return RunFailedError(
+        f"Run {run.id} (build {run.number}) has failed{f' in {where}' if where else ''}.",
+        hint=next((hint for words, hint in HINTS if words in f"{raw}\n{run.detail}"), MEND),
+        link=run.url,
+        raw=raw,
+    )

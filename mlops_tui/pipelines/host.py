@@ -1,0 +1,25 @@
+"""The CI host that the project has chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlops_tui.clouds.ci_host import CiHost
+    from mlops_tui.session import Session
+
+NO_PIPELINE = "`mlops-tui setup` makes it: its repository, its environments, what it may do."
+
+
+def ci_host(session: Session) -> CiHost:
+    """Raises UsageError where none is chosen."""
+    if session.project.ci.host == "none":
+        raise UsageError(
+            "No CI host is chosen: there is no pipeline.",
+            hint="Choose one with --ci-host azure-devops or --ci-host github, or as `host` under [ci] in mlops.toml; "
+            "then `mlops-tui setup` makes repository and pipeline there.",
+        )
+    host: CiHost = getattr(session.clients, "ci_host")  # noqa: B009
+    return host

@@ -1,0 +1,41 @@
+"""The parts of a run, as a tree: what belongs to what, and what its log lines are labelled with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlops_tui.events import PipelinePart
+
+
+def source_of(part: PipelinePart, parts: Sequence[PipelinePart]) -> str:
+    """ "Train · mlops-tui train": what it belongs to, and itself. The only job of a stage goes without saying."""
+    by_id = {one.id: one for one in parts}
+    names = [part.name]
+    parent = by_id.get(part.parent)
+    while parent is not None:
+        if parent.kind != "job" or not _is_only_child(parent, parts):
+            names.append(parent.name)
+        parent = by_id.get(parent.parent)
+    if part.kind == "job" and len(names) > 1 and _is_only_child(part, parts):
+        del names[0]
+    return " · ".join(name for name in reversed(names) if name)
+
+
+def _is_only_child(part: PipelinePart, parts: Sequence[PipelinePart]) -> bool:
+    return bool(part.parent) and sum(one.parent == part.parent for one in parts) == 1
+
+
+def in_order_of_ends(parts: Sequence[PipelinePart]) -> Iterator[PipelinePart]:
+    """Each behind those that belong to it, in place of before them."""
+    above: list[PipelinePart] = []
+    for part in parts:
+        while above and above[-1].id != part.parent:
+            yield above.pop()
+        above.append(part)
+    yield from reversed(above)
+
+
+def innermost(parts: Sequence[PipelinePart]) -> Iterator[PipelinePart]:
+    """Those that nothing belongs to."""
+    parents = {part.parent for part in parts}
+    return (part for part in parts if part.id not in parents)
