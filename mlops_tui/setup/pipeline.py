@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from mlops_tui.pipelines.names import STAGES, environment_name
 from mlops_tui.steps import Finding
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
     from mlops_tui.steps import Report
 
-STAGES = ("staging", "production")  # of delivery, each with an environment on the host; the second needs an approval
+__all__ = ["STAGES", "Wiring", "environment_name"]
 
 
 class Wiring(Protocol):
@@ -23,8 +24,3 @@ class Wiring(Protocol):
     def apply(self, session: Session, finding: Finding, report: Report) -> None: ...
     def remove(self, session: Session, report: Report) -> None: ...
     def by_hand(self, project: Project) -> str: ...
-
-
-def environment_name(project: Project, stage: str) -> str:
-    """ "wine-quality-production", as the original example names it."""
-    return f"{project.name}-{stage}"

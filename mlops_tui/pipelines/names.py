@@ -1,0 +1,20 @@
+"""What the pipeline is called on its host, and what belongs to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_tui.project import Project
+
+STAGES = ("staging", "production")  # of delivery, each with an environment on the host; the second needs an approval
+
+
+def environment_name(project: Project, stage: str) -> str:
+    """ "wine-quality-production", as the original example names it."""
+    return f"{project.name}-{stage}"
+
+
+def connection_name(project: Project) -> str:
+    """Of the service connection in Azure DevOps by which the pipeline signs in to Azure."""
+    return project.name
