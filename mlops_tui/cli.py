@@ -30,6 +30,7 @@ COMMANDS = {
     "endpoints": ("delivery:endpoints", "Show what answers: URL, health, build, traffic."),
     "images": ("delivery:images", "List the images of all builds."),
     "try": ("delivery:try_", "Ask a stage for predictions."),
+    "ci": ("ci:ci", "The pipeline on the CI host: run it, follow it, approve, cancel."),
     "down": ("pipeline:down", "Remove what setup has made."),
     "init": ("project:init", "Write a commented mlops.toml for a new project."),
     "config": ("project:config", "Show each setting, its value and where it comes from."),

@@ -25,7 +25,7 @@ MARK = 2  # characters before the text: the level's letter and a blank
 FLUSH_SECONDS = 0.05
 KEPT = 30  # spools; the cloud has the logs of all runs
 MOST_WAITING = 20_000  # lines; then whoever brings one more writes them all, so that the memory does not grow
-NO_RUNS = ("train", "cluster", "journal")  # sources that are no runs
+NO_RUNS = ("train", "cluster", "journal", "pipeline")  # sources that are no runs
 
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor: CSI

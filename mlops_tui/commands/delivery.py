@@ -155,7 +155,7 @@ def ask_for(invocation: Invocation, session: Session, force: str) -> Ask | None:
         if not reason and question.verdict != "passed":
             return None
         put = f"Put build {question.build} into {question.stage}?"
-        return Approval(force=reason) if session.ask(_answered(lambda: click.confirm(put, default=False))) else None
+        return Approval(force=reason) if session.ask(answered(lambda: click.confirm(put, default=False))) else None
 
     return ask
 
@@ -168,14 +168,14 @@ def _reason(session: Session) -> str:
         said.append(click.prompt(WHY, default="", show_default=False))
         return True
 
-    session.ask(_answered(question))
+    session.ask(answered(question))
     return "".join(said).strip()
 
 
 WHY = "It has not passed its validation. Why put it into production all the same? (Enter: do not)"
 
 
-def _answered(question: Callable[[], bool]) -> Callable[[], bool]:
+def answered(question: Callable[[], bool]) -> Callable[[], bool]:
     """Ctrl+C or the end of input: no answer is no."""
 
     def ask() -> bool:

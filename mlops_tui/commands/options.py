@@ -61,12 +61,24 @@ class ProjectCommand(click.Command):
             formatter.write_text("Every setting has a flag; `mlops-tui config --help` lists them all.")
 
 
+class InOrder(click.Group):
+    """Lists its commands as they stand in their file: what comes first in use comes first here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 def project_options(command: F) -> F:
     """--file, --output, --non-interactive and a flag for each setting; the command gets one Invocation for all.
 
     --help shows the flags of the common settings alone, lest they bury the rest.
     """
     return _with_options(command, shown=COMMON)
+
+
+def pipeline_options(command: F) -> F:
+    """The same, with those that say where the pipeline is in --help."""
+    return _with_options(command, shown=(*COMMON, "ci_host", "ci_organization"))
 
 
 def project_options_in_full(command: F) -> F:
@@ -82,15 +94,23 @@ def _with_options(command: F, shown: Collection[str]) -> F:
         flags = flags_of(given)
         rest = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
         interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
-        name = click.get_current_context().info_name or ""
         options = Options(project_file, os.environ, flags, somebody_there=interactive)
-        command(Invocation(name, options, output, interactive, out), *args, **rest)
+        command(Invocation(_name(click.get_current_context()), options, output, interactive, out), *args, **rest)
 
     decorated: Any = with_settings(with_invocation, shown)
     for option in OF_EVERY_COMMAND:
         decorated = option(decorated)
     result: F = decorated
     return result
+
+
+def _name(context: click.Context) -> str:
+    """Of the command, without the program's: "ci run"."""
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(names)
 
 
 def with_settings(command: F, shown: Collection[str] = COMMON) -> F:

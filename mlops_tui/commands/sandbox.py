@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from mlops_tui import folders
+from mlops_tui.commands.options import InOrder
 from mlops_tui.errors import CloudError, UsageError
 from mlops_tui.opening import Practice
 
@@ -87,13 +88,6 @@ def _files_told() -> Iterator[None]:
         yield
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'The practice cloud'}: {error.strerror}.") from error
-
-
-class InOrder(click.Group):
-    """Lists its commands as they stand in this file: start comes first."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 @click.group(cls=InOrder)

@@ -21,7 +21,7 @@ from mlops_tui.events import (
     RowsRead,
     Validated,
 )
-from mlops_tui.headless.lines import Lines
+from mlops_tui.headless.lines import Lines, plain_table
 from mlops_tui.headless.run_text import STATE_STYLE, when
 from mlops_tui.redaction import redact
 
@@ -131,18 +131,11 @@ def _short(build: str) -> str:
     return build if len(build) <= LONGEST_BUILD else f"{build[: LONGEST_BUILD - 1]}…"
 
 
-def _plain_table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for title in titles:
-        table.add_column(title, no_wrap=True)
-    return table
-
-
 def _images_table(images: tuple[ModelImage, ...], roomy: bool) -> Table:
     """Newest first. 80 columns are enough for the first metric; deploying takes the build's number, not the image's."""
     metrics = list(dict.fromkeys(name for image in images for name in image.metrics))[: None if roomy else 1]
     approved = ["Approved by"] if roomy else []
-    table = _plain_table("Build", "Version", *(name.upper() for name in metrics), "Verdict", "Made", *approved)
+    table = plain_table("Build", "Version", *(name.upper() for name in metrics), "Verdict", "Made", *approved)
     for image in images:
         table.add_row(
             Text(_short(redact(image.build))),
@@ -157,7 +150,7 @@ def _images_table(images: tuple[ModelImage, ...], roomy: bool) -> Table:
 
 def _comparisons_table(comparisons: tuple[Comparison, ...], champion: str) -> Table:
     """Each metric as trained, as served, and as production answers on the same rows, where it does."""
-    table = _plain_table("  Metric", "Trained", "Served", *([f"Production (build {champion})"] if champion else []))
+    table = plain_table("  Metric", "Trained", "Served", *([f"Production (build {champion})"] if champion else []))
     for one in comparisons:
         figures = [one.trained, one.served, *([one.champion] if champion else [])]
         table.add_row(Text(f"  {one.metric.upper()}"), *(Text(_figure(figure)) for figure in figures))

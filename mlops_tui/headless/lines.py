@@ -6,6 +6,7 @@ import re
 from typing import TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from mlops_tui.events import Change
@@ -55,3 +56,11 @@ class Lines:
             self._line(f"      costs: {change.cost}", style)
         if change.warning:
             self._line(f"      ! {change.warning}", "yellow")
+
+
+def plain_table(*titles: str) -> Table:
+    """Without any lines; each row is one."""
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    return table

@@ -35,6 +35,7 @@ from mlops_tui.events import (
     StepState,
 )
 from mlops_tui.headless.delivery_text import DeliveryText
+from mlops_tui.headless.pipeline_text import PipelineText
 from mlops_tui.headless.run_text import STATE_STYLE, described, job_runs_table, runs_table, when
 from mlops_tui.redaction import redact
 from mlops_tui.settings import BY_NAME
@@ -44,8 +45,8 @@ ROOMY = 100  # columns from which on the parameters have columns of their own; r
 ROOMY_FOR_IDS = 140  # columns from which on MLflow's ids, which `show` takes, have one of their own
 
 
-class PlainText(DeliveryText):
-    """Events as lines; those of delivery are told as `DeliveryText` has it."""
+class PlainText(DeliveryText, PipelineText):
+    """Events as lines; those of delivery and of pipelines are told as the other two have it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         super().__init__(out, err)

@@ -31,11 +31,12 @@ def failure(run: PipelineRun, parts: Sequence[PipelinePart]) -> RunFailedError:
             f"Run {run.id} was cancelled before its end.", hint="Start another: mlops-tui ci run", link=run.url
         )
     failed = [part for part in parts if part.state == "failed"]
-    where = next((source_of(part, parts) for part in (*innermost(failed), *failed)), "")
-    errors = "\n".join(dict.fromkeys(text for part in failed if (text := part.detail.strip())))
-    raw = errors or run.detail
+    failed = [*innermost(failed), *failed]  # what failed first, then what failed with it
+    where = f" in {source_of(failed[0], parts)}" if failed else ""
+    errors = dict.fromkeys(line for part in failed for line in part.detail.splitlines() if line.strip())
+    raw = "\n".join(errors) or run.detail
     return RunFailedError(
-        f"Run {run.id} (build {run.number}) has failed{f' in {where}' if where else ''}.",
+        f"Run {run.id} (build {run.number}) has failed{where}.",
         hint=next((hint for words, hint in HINTS if words in f"{raw}\n{run.detail}"), MEND),
         link=run.url,
         raw=raw,

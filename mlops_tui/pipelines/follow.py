@@ -149,8 +149,9 @@ class Follower:
         source = self._sources.setdefault(part.id, source_of(part, self.parts))
         for line in lines:
             self._emit(LogLine(source=source, text=line))
-        self._logs.took(part, len(lines))
-        return (part.state in ENDED and self._tell_part(part, order)) or bool(lines)
+        ended = part.state in ENDED
+        self._logs.took(part, len(lines), ended or self._run.state in ENDED)
+        return (ended and self._tell_part(part, order)) or bool(lines)
 
     def _warn_if_stuck(self, run: PipelineRun) -> None:
         """Once: a new organisation of Azure DevOps has no agents, and nobody else says so."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import PipelinePart
-from mlops_tui.events.pipelines import ENDED
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
@@ -30,7 +29,8 @@ class Logs:
     def read(self, part: PipelinePart) -> tuple[str, ...]:
         return self._host.log(self._run_id, part.id, self._taken.get(part.id, 0))
 
-    def took(self, part: PipelinePart, lines: int) -> None:
+    def took(self, part: PipelinePart, lines: int, ended: bool) -> None:
+        """`ended`: the part, or the run as a whole, had ended before the look."""
         self._taken[part.id] = self._taken.get(part.id, 0) + lines
-        if part.has_log and part.state in ENDED:
+        if part.has_log and ended:
             self._looks[part.id] = self._looks.get(part.id, 0) + 1

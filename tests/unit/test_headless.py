@@ -25,6 +25,7 @@ from mlops_tui.headless.json_lines import JsonLines
 from mlops_tui.headless.text import PlainText
 from mlops_tui.journal import Journal
 from tests.unit.delivery_events import DELIVERY_EVENTS
+from tests.unit.pipeline_events import PIPELINE_EVENTS
 
 HOSTILE = "[/subscriptions/abc] [bold]x[/bold] \x1b[31mred\x1b[0m :smile: \u202eright to left"
 RUNS = (
@@ -56,6 +57,7 @@ EVERY_EVENT: tuple[Event, ...] = (
     events.SignInsFound(sign_ins=(SignIn(HOSTILE, "a subscription", {"cloud": "AzureCloud", "sign_in": "cli"}),)),
     events.Problem(error=ErrorCard("It failed.", "Do this.", "https://learn.microsoft.com", HOSTILE, "Code", 3)),
     *DELIVERY_EVENTS,
+    *PIPELINE_EVENTS,
     events.CommandFinished(command="up", exit_code=3, seconds=1.0, summary="Nothing."),
 )
 
