@@ -28,6 +28,7 @@ class Cloud:
     devops_scope: str = f"{DEVOPS_APP_ID}/.default"
     github: str = "https://github.com"
     github_api: str = "https://api.github.com"
+    github_token_issuer: str = "https://token.actions.githubusercontent.com"  # of the tokens that jobs sign in with
     ca_bundle: str = ""  # a file; empty: the usual authorities
     poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
 
@@ -92,6 +93,7 @@ def local_cloud(origin: str, ca_bundle: str) -> Cloud:
         devops_identities=f"{origin}/devops-identities",
         github=origin,
         github_api=f"{origin}/api/v3",
+        github_token_issuer=f"{origin}/_services/token",  # where GitHub Enterprise Server has it
         ca_bundle=ca_bundle,
         poll_seconds=0.1,
     )

@@ -1,7 +1,7 @@
 """Personal access tokens of Azure DevOps and GitHub: whose they are. The store has their digests alone.
 
 Formats: Azure DevOps, 84 characters with "AZDO" at the 77th (Microsoft, "Use personal access tokens"); GitHub,
-"ghp_" and 36 more (GitHub, "Authentication token formats").
+"ghp_" and 36 more, or "github_pat_" where it is fine-grained (GitHub, "Authentication token formats").
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ class HostTokens:
         self._store = store
 
     def issue(self, host: TokenHost, owner: Principal, scopes: tuple[str, ...] = (), seconds: int = 0) -> str:
-        """A new token; 0 seconds is no end. No scopes: everything that its owner may do."""
-        value = _azure_devops() if host == "azure-devops" else f"ghp_{_letters(36)}"
+        """A new token; 0 seconds is no end. No scopes: everything that its owner may do.
+
+        On GitHub scopes of the form "secrets=write" are the permissions of a fine-grained token.
+        """
+        value = _azure_devops() if host == "azure-devops" else _github(any("=" in scope for scope in scopes))
         ends = time.time() + seconds if seconds else 0
         kept = {"host": host, "owner": vars(owner), "scopes": list(scopes), "ends": ends}
         self._store.insert(KIND, _digest(value), kept)
@@ -58,6 +61,10 @@ class HostTokens:
 
 def _azure_devops() -> str:
     return f"{_letters(76)}AZDO{_letters(4)}"
+
+
+def _github(fine_grained: bool) -> str:
+    return f"github_pat_{_letters(22)}_{_letters(59)}" if fine_grained else f"ghp_{_letters(36)}"
 
 
 def _letters(count: int) -> str:
