@@ -32,11 +32,16 @@ class GitHubDialect(Dialect):
     def sign_in(self, sandbox: Sandbox, call: Call) -> Principal:
         token = token_of(call)
         if not token:
-            raise self.error(401, "", "Requires authentication")
+            raise self._unknown("Requires authentication")
         owner = HostTokens(sandbox.store).owner("github", token)
         if owner is None:
-            raise self.error(401, "", "Bad credentials")
+            raise self._unknown("Bad credentials")
         return owner
+
+    def _unknown(self, message: str) -> ApiError:
+        refused = self.error(401, "", message)
+        refused.headers |= {"WWW-Authenticate": 'Basic realm="GitHub"'} | limits()
+        return refused
 
     def error(self, status: int, code: str, message: str) -> ApiError:
         return ApiError(status, {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)})

@@ -106,7 +106,7 @@ class GitHubGit(GitHubService):
 
     def contents(self, call: Call, repository: Body) -> Body | Response:
         """A file; as it is where the caller accepts `raw`."""
-        path, commit = self._commit(repository, call.query.get("ref", repository["default_branch"]))
+        path, commit = self._commit(repository, call.query.get("ref") or str(repository["default_branch"]))
         file = unquote(call.params["file"])
         try:
             data = git_server.show(path, commit, file)
