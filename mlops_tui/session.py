@@ -122,7 +122,7 @@ class SharedClients:
             dropped.close()
 
 
-def _identity(project: Project) -> tuple[str, ...]:
+def _identity(project: Project) -> tuple[object, ...]:
     """All of a project that its clients depend on. Other settings may change without anybody signing in again."""
     return (
         project.sign_in,
@@ -131,6 +131,9 @@ def _identity(project: Project) -> tuple[str, ...]:
         project.client_secret,
         project.federated_token_file,
         project.databricks_token,
+        project.ci,
+        project.ci_project,
+        project.repository,
     )
 
 

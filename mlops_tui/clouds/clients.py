@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlops_tui.clouds import preload
 from mlops_tui.clouds.identity import Identity, Prompt
 from mlops_tui.clouds.patience import trust
+from mlops_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.arm import Arm
     from mlops_tui.clouds.arm_resources import ArmResources
+    from mlops_tui.clouds.ci_host import CiHost
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.clouds.container_groups import ContainerGroups
     from mlops_tui.clouds.container_images import ContainerImages
     from mlops_tui.clouds.databricks import Databricks
     from mlops_tui.clouds.databricks_workspaces import DatabricksWorkspaces
     from mlops_tui.clouds.directory import Directory
+    from mlops_tui.clouds.github import GitHub
     from mlops_tui.clouds.key_vault import KeyVaults
     from mlops_tui.clouds.ml_models import MlModels
     from mlops_tui.clouds.online_endpoints import OnlineEndpoints
@@ -40,6 +43,7 @@ class Clients:
         preload.in_background()
         self.cloud = cloud
         self._databricks_token = project.databricks_token
+        self._project = project
         self.identity = Identity(project, cloud, prompt=prompt)
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
@@ -139,6 +143,27 @@ class Clients:
             return Directory(graph)
 
         return self._once("directory", make)
+
+    @property
+    def ci_host(self) -> CiHost:
+        """The project's. Raises UsageError where it has none, SignInError where its token is missing."""
+        if self._project.ci.host == "github":
+            return self.github
+        hint = "Set ci.host to azure-devops or github."
+        raise UsageError("The project has no host for its pipeline.", hint=hint)
+
+    @property
+    def github(self) -> GitHub:
+        """With more than every CI host has."""
+
+        def make() -> GitHub:
+            from mlops_tui.clouds.github import GitHub
+
+            made = GitHub(self._project, self.cloud, self.identity)
+            self._closing.append(made.close)
+            return made
+
+        return self._once("github", make)
 
     def databricks(self, host: str) -> Databricks:
         """What is inside the workspace at `host` ("https://…")."""

@@ -28,7 +28,8 @@ class Cloud:
     devops_scope: str = f"{DEVOPS_APP_ID}/.default"
     github: str = "https://github.com"
     github_api: str = "https://api.github.com"
-    github_token_issuer: str = "https://token.actions.githubusercontent.com"  # of the tokens that jobs sign in with
+    # Who signs the tokens that jobs of GitHub Actions sign in with.
+    github_token_issuer: str = "https://token.actions.githubusercontent.com"  # noqa: S105 (an address)
     ca_bundle: str = ""  # a file; empty: the usual authorities
     poll_seconds: float = 0.0  # between looks at a long operation where the service names no time; 0: the SDK's own
 

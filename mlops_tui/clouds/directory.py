@@ -157,6 +157,14 @@ class Directory:
             return False
         return True
 
+    def remove_federated_credential(self, object_id: str, name: str) -> None:
+        """Trust that subject no longer; safe to repeat. Its name is as good as its id in Graph's paths."""
+        try:
+            with speaking_of(f"the federated credential {name}"):
+                self._graph.call("DELETE", f"applications/{object_id}/federatedIdentityCredentials/{name}")
+        except NotFoundError:
+            return
+
 
 def _application(one: Entity) -> Application:
     return Application(one["id"], one["appId"], one.get("displayName") or "", tuple(one.get("tags") or ()))
