@@ -1,7 +1,7 @@
 """Who signs in, and how: one credential for every client of a command, its tokens kept until they run out.
 
 The project holds what the settings found (ARM_… and AZURE_… among them). The environment is asked only for what CI
-hosts offer beside that, and never for a cloud of our own: such a one must not be shown anybody's real identity.
+hosts offer beside that.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class Identity:
         self._prompt = prompt
         self._lock = threading.Lock()
         self._credential: KeepingCredential | None = None
-        ambient = (os.environ if environment is None else environment) if cloud.trusts_public_discovery else {}
+        environment = os.environ if environment is None else environment
         self._client_id = project.client_id
         self._tenant_id = project.tenant_id
         self._secret = project.client_secret
-        self._federated = Federated.find(project.federated_token_file, ambient)
+        self._federated = Federated.find(project.federated_token_file, environment, cloud)
         redaction.register(self._secret)
         self.method = self._auto() if project.sign_in == "auto" else project.sign_in
 

@@ -14,15 +14,17 @@ import click
 
 from mlops_tui import folders
 from mlops_tui.commands.options import InOrder
-from mlops_tui.errors import CloudError, UsageError
+from mlops_tui.errors import CloudError, UnreachableError, UsageError
 from mlops_tui.opening import Practice
 
 
 def practice(tell: Callable[[str], None]) -> Practice:
-    """The practice cloud of this user, started if it is not up.
+    """The practice cloud of this user, started if it is not up; in a job of a pipeline there, that pipeline's.
 
     Raises UsageError where the sandbox's packages are not installed, CloudError where it does not start.
     """
+    if (visited := _visited()) is not None:
+        return visited
     if find_spec("uvicorn") is None or find_spec("mlflow") is None:
         raise UsageError(
             "The practice cloud is not installed.",
@@ -46,11 +48,28 @@ def known_practice() -> Mapping[str, str] | None:
     """What the practice cloud would give, if it has been started before; starts nothing."""
     from mlops_tui.sandbox import process
 
+    if (visited := _visited()) is not None:
+        return {**visited.settings, "origin": visited.origin}
     folder = folders.sandbox_folder(os.environ)
     address = process.read_address(folder)
     if address is None or not (folder / "credentials.json").exists():
         return None
     return {**_credentials(folder), "origin": address.origin}
+
+
+def _visited() -> Practice | None:
+    """Of a job in a pipeline of the practice cloud: nothing is started, and nobody's credentials are read."""
+    from mlops_tui.sandbox import visit
+
+    try:
+        visited = visit.visited(os.environ)
+        if visited is None:
+            return None
+        return Practice(visited.origin, visited.ca_bundle, {"tenant_id": visited.tenant_id()})
+    except ValueError as error:
+        raise UsageError("The practice cloud of this pipeline cannot be used.", problems=(str(error),)) from error
+    except OSError as error:
+        raise UnreachableError("The practice cloud of this pipeline does not answer.", raw=str(error)) from error
 
 
 def _credentials(folder: Path) -> Mapping[str, str]:

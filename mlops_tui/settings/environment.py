@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mlops_tui.settings.table import AMBIENT, BY_NAME, SETTINGS
+from mlops_tui.settings.table import AMBIENT, BY_NAME, CONNECTION, SETTINGS
 
 FOREIGN = "ignored: belongs to another tenant"
 AMBIENT_VARIABLES = frozenset(variable for setting in SETTINGS for variable in setting.also)
@@ -29,7 +29,7 @@ def foreign_sources(environment: Mapping[str, str], practice: Mapping[str, str])
     """Names of the variables that must not count; none without a sandbox."""
     if not practice:
         return frozenset()
-    tenants = {prefix: given_text(environment, f"{prefix}TENANT_ID") for prefix in AMBIENT}
+    tenants = {prefix: given_text(environment, f"{prefix}TENANT_ID") for prefix in (*AMBIENT, CONNECTION)}
     either = next(filter(None, tenants.values()), "")
     foreign: set[str] = set()
     for prefix, tenant in tenants.items():
@@ -54,7 +54,8 @@ def foreign_keys(file_values: Mapping[str, object], practice: Mapping[str, str])
     if is_foreign_host(str(file_values.get("databricks.host", "")), practice):
         foreign.add("databricks.host")
     vault = str(file_values.get("databricks.key_vault", "")).lower()
-    if not vault.startswith(f"/subscriptions/{practice.get('subscription_id', '').lower()}/"):
+    subscription = practice.get("subscription_id", "").lower()  # not told to pipelines, whose file was written for it
+    if subscription and not vault.startswith(f"/subscriptions/{subscription}/"):
         foreign.add("databricks.key_vault")
     return frozenset(foreign)
 

@@ -8,6 +8,7 @@ from mlops_tui.settings import rules
 
 Value = str | int | float
 AMBIENT = ("ARM_", "AZURE_")  # what Terraform and databricks-sdk read; what azure-identity reads
+CONNECTION = "AZURESUBSCRIPTION_"  # how Azure Pipelines' AzureCLI@2 tells of its service connection
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from mlops_tui.settings import rules
 from mlops_tui.settings.ci_table import CI
 from mlops_tui.settings.delivery_table import DELIVERY
-from mlops_tui.settings.setting import AMBIENT, Setting, Value, named
+from mlops_tui.settings.setting import AMBIENT, CONNECTION, Setting, Value, named
 
-__all__ = ["AMBIENT", "BY_NAME", "SETTINGS", "Setting", "Value"]
+__all__ = ["AMBIENT", "BY_NAME", "CONNECTION", "SETTINGS", "Setting", "Value"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -44,9 +44,21 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("auto", "environment", "federated", "cli", "browser", "device-code"),
     ),
     Setting(
-        "tenant_id", "azure.tenant_id", "the directory to sign in to, by id", "", rules.guid, also=named("TENANT_ID")
+        "tenant_id",
+        "azure.tenant_id",
+        "the directory to sign in to, by id",
+        "",
+        rules.guid,
+        also=(*named("TENANT_ID"), f"{CONNECTION}TENANT_ID"),
     ),
-    Setting("client_id", "azure.client_id", "the application that signs in", "", rules.guid, also=named("CLIENT_ID")),
+    Setting(
+        "client_id",
+        "azure.client_id",
+        "the application that signs in",
+        "",
+        rules.guid,
+        also=(*named("CLIENT_ID"), f"{CONNECTION}CLIENT_ID"),
+    ),
     Setting(
         "client_secret",
         "azure.client_secret",

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 import requests
 
+from mlops_tui.commands.sandbox import known_practice, practice
+from mlops_tui.errors import UsageError
+from mlops_tui.sandbox import visit
 from mlops_tui.sandbox.artifacts import Artifacts
 from mlops_tui.sandbox.process import Address, write_address
 from mlops_tui.sandbox.requests import RequestLog
 from mlops_tui.sandbox.sandbox import Sandbox
 from tests.conftest import LiveSandbox
+from tests.credentials import of_owner
 
 pytestmark = pytest.mark.xdist_group("workspace")
 FAULT: dict[str, Any] = {"path": "/api/2.0/never-called", "status": 503}
@@ -152,3 +156,25 @@ def test_the_request_log_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_address_is_for_its_owner_alone(tmp_path: Path) -> None:
     write_address(tmp_path, Address(1234))
     assert stat.S_IMODE((tmp_path / "sandbox.json").stat().st_mode) == 0o600
+
+
+def test_a_job_of_a_pipeline_uses_the_practice_cloud_that_it_was_given(
+    live: LiveSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(visit.ORIGIN, live.origin)
+    monkeypatch.setenv(visit.AUTHORITY, str(live.ca))
+    told: list[str] = []
+    given = practice(told.append)
+    assert (given.origin, given.ca_bundle, told) == (live.origin, str(live.ca), [])
+    assert given.settings == {"tenant_id": of_owner(live.folder)["tenant_id"]}, "and nobody's credentials"
+    assert known_practice() == {**given.settings, "origin": live.origin}
+    assert list(tmp_path.iterdir()) == [], "nothing was started"
+
+
+def test_half_a_practice_cloud_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(visit.ORIGIN, "https://localhost:1")
+    monkeypatch.delenv(visit.AUTHORITY, raising=False)
+    with pytest.raises(UsageError) as caught:
+        practice(lambda _: None)
+    assert visit.AUTHORITY in caught.value.raw

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,12 @@ from azure.core.credentials import AccessToken
 from mlops_tui import redaction
 from mlops_tui.clouds import patience
 from mlops_tui.clouds.cloud import AZURE, AZURE_CHINA, Cloud, local_cloud
-from mlops_tui.clouds.federated import Federated, federated_token
+from mlops_tui.clouds.federated import Federated, TokenService, federated_token
 from mlops_tui.clouds.identity import Identity, KeepingCredential, read_caller
 from mlops_tui.errors import SignInError
 from mlops_tui.project import Project
 from mlops_tui.redaction import redact
+from mlops_tui.sandbox import certificates
 
 TENANT, CLIENT = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
 
@@ -156,7 +159,7 @@ def test_what_is_no_token_of_entra_is_refused(token: str) -> None:
 
 def test_the_federated_file_is_read_each_time_for_its_writer_renews_it(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    source = Federated.find(str(file), {})
+    source = Federated.find(str(file), {}, AZURE)
     assert source is not None
     with pytest.raises(SignInError, match="cannot be read"):
         federated_token(source)
@@ -167,10 +170,102 @@ def test_the_federated_file_is_read_each_time_for_its_writer_renews_it(tmp_path:
 
 
 def test_githubs_token_service_must_be_https() -> None:
-    source = Federated(request_url="http://x?y", request_token="t0ken")
+    source = Federated(service=TokenService("GitHub", "http://x?y", "t0ken"))
     with pytest.raises(SignInError, match="https"):
         federated_token(source)
     assert "t0ken" not in repr(source)
+
+
+GITHUB_JOB = {
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "{origin}/idtoken?v=2",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-job's-right",
+}
+DEVOPS_JOB = {
+    "SYSTEM_OIDCREQUESTURI": "{origin}/jobs/1/oidctoken",
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": CLIENT,
+    "SYSTEM_ACCESSTOKEN": "the-job's-right",
+}
+
+
+def job(environment: Mapping[str, str], origin: str) -> dict[str, str]:
+    return {name: value.format(origin=origin) for name, value in environment.items()}
+
+
+@pytest.fixture(scope="module")
+def token_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, list[str]]]:
+    """Origin, authority, and what was asked of a CI host's token service on this machine."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked.append(f"{self.command} {self.path} {self.headers['Authorization']}")
+            self.send_response(302 if "moved" in self.path else 200)
+            self.send_header("Location", "https://elsewhere.example/")
+            self.end_headers()
+            self.wfile.write(json.dumps({"value": "git.hub.token", "oidcToken": "dev.ops.token"}).encode())
+
+        do_GET = do_POST = answer  # noqa: N815 (http.server's names)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    folder = tmp_path_factory.mktemp("tls")
+    authority, certificate, key = certificates.ensure(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"https://localhost:{server.server_address[1]}", str(authority), asked
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("environment", "token", "request_line"),
+    [
+        (GITHUB_JOB, "git.hub.token", "GET /idtoken?v=2&audience=api%3A%2F%2FAzureADTokenExchange"),
+        (DEVOPS_JOB, "dev.ops.token", f"POST /jobs/1/oidctoken?api-version=7.1&serviceConnectionId={CLIENT}"),
+    ],
+)
+def test_a_job_of_the_practice_clouds_own_hosts_signs_in_by_their_token(
+    environment: Mapping[str, str],
+    token: str,
+    request_line: str,
+    token_service: tuple[str, str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    origin, authority, asked = token_service
+    cloud = local_cloud(origin, authority)
+    one = identity(job(environment, origin), cloud, tenant_id=TENANT, client_id=CLIENT)
+    assert one.method == "federated"
+    source = Federated.find("", job(environment, origin), cloud)
+    assert source is not None
+    assert federated_token(source) == token
+    assert asked[-1] == f"{request_line} Bearer the-job's-right"
+    assert redact(f"{token} by the-job's-right") == f"{redaction.MASK} by {redaction.MASK}"
+
+
+def test_a_token_service_that_sends_us_elsewhere_is_not_followed(
+    token_service: tuple[str, str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    origin, authority, _ = token_service
+    moved = {**DEVOPS_JOB, "SYSTEM_OIDCREQUESTURI": f"{origin}/moved"}
+    source = Federated.find("", moved, local_cloud(origin, authority))
+    assert source is not None
+    with pytest.raises(SignInError, match="302") as caught:
+        federated_token(source)
+    assert "SYSTEM_ACCESSTOKEN" in caught.value.hint
+
+
+@pytest.mark.parametrize("environment", [GITHUB_JOB, DEVOPS_JOB])
+def test_a_real_job_that_practises_shows_the_practice_cloud_nothing(environment: Mapping[str, str]) -> None:
+    own = local_cloud("https://localhost:1", "/ca.pem")
+    assert identity(job(environment, "https://vstoken.example"), own).method == "environment"
+    assert identity(job(environment, "https://vstoken.example"), AZURE).method == "federated"
 
 
 def test_an_own_authority_is_trusted_by_the_whole_process_and_no_proxy_is_asked(

@@ -58,7 +58,9 @@ def test_the_stronger_source_counts_and_is_named() -> None:
 
 
 def test_our_own_variable_comes_first_then_terraforms_then_azures() -> None:
-    assert BY_NAME["client_id"].variables == ("MLOPS_TUI_CLIENT_ID", "ARM_CLIENT_ID", "AZURE_CLIENT_ID")
+    ours, *others = BY_NAME["client_id"].variables
+    assert ours == "MLOPS_TUI_CLIENT_ID"
+    assert others == ["ARM_CLIENT_ID", "AZURE_CLIENT_ID", "AZURESUBSCRIPTION_CLIENT_ID"]  # the last: Azure Pipelines
     assert BY_NAME["cluster_node_type"].variables == ("MLOPS_TUI_CLUSTER_NODE_TYPE",)
     assert BY_NAME["databricks_token"].variables == ("MLOPS_TUI_DATABRICKS_TOKEN", "DATABRICKS_TOKEN")
 
@@ -325,3 +327,10 @@ def test_the_settings_load_nothing_heavy() -> None:
     assert not modules & {"tomllib", "rich", "click", "textual", "azure", "databricks", "httpx"}
     ours = {name for name in modules if name.startswith("mlops_tui")}
     assert all(name == "mlops_tui" or name.startswith("mlops_tui.settings") for name in ours)
+
+
+@pytest.mark.parametrize(("tenant", "counts"), [(PRACTICE["tenant_id"], True), (HOME_TENANT, False)])
+def test_a_service_connection_counts_in_the_practice_cloud_only_if_it_leads_there(tenant: str, counts: bool) -> None:
+    job = {"AZURESUBSCRIPTION_TENANT_ID": tenant, "AZURESUBSCRIPTION_CLIENT_ID": HOME_TENANT}
+    entry = resolve({}, job, {}, {"tenant_id": PRACTICE["tenant_id"]}).entries["client_id"]
+    assert (entry.value == HOME_TENANT) is counts
