@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlops_tui.delivery import endpoints, names
-from mlops_tui.errors import ConflictError, Interrupted, NotFoundError, ThrottledError, UnreachableError, UsageError
+from mlops_tui.errors import ConflictError, Interrupted, NotFoundError, UsageError
 from mlops_tui.events import Level, LogLine, Stage
+from mlops_tui.following.looks import News, Pace, look_until_end
+from mlops_tui.following.outage import Followed, Outage
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 TAIL = 1000  # lines asked for each time
 LANDMARK = 3  # lines by which a place in a log is known again
 EVERY, EVERY_LOCAL = 5.0, 0.5  # seconds between looks
-LOST_SECONDS, LOST_LOCAL_SECONDS = 60.0, 10.0  # how long a lost connection is ridden out
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,27 @@ class Follower:
         self._emit = emit
         self._stage: Stage = stage
         self._last = first
-        self._lost_since: float | None = None
 
     def follow(self) -> None:
         """Until the session is cancelled, or nothing answers any more. Raises UnreachableError, Interrupted."""
-        pause = EVERY_LOCAL if self._session.cloud.poll_seconds else EVERY
-        while not self._session.cancelled.wait(pause):
-            try:
-                look = _look(self._session, self._stage)
-            except (UnreachableError, ThrottledError) as error:
-                self._ride_out(error)
-                continue
-            if self._lost_since is not None:
-                self._lost_since = None
-                self._say("the connection is back")
-            if look is None:
-                self._say(f"nothing is deployed to {self._stage} any more", "warning")
-                return
-            self._tell(look)
-        raise Interrupted(
+        local = bool(self._session.cloud.poll_seconds)
+        every = EVERY_LOCAL if local else EVERY
+        followed = Followed(
+            "The cloud", f"the log of {self._stage}", "", f"mlops-tui logs {self._stage} --follow", local
+        )
+        outage = Outage(followed, lambda text, warning: self._say(text, "warning" if warning else "info"))
+        look_until_end(self._look, Pace(every, every), outage, self._session.cancelled, self._left)
+
+    def _look(self) -> News:
+        look = _look(self._session, self._stage)
+        if look is None:
+            self._say(f"nothing is deployed to {self._stage} any more", "warning")
+            return News.END
+        self._tell(look)
+        return News.NONE
+
+    def _left(self) -> Interrupted:
+        return Interrupted(
             f"Left the log of {self._stage}.", hint=f"Come back with `mlops-tui logs {self._stage} --follow`."
         )
 
@@ -88,15 +90,6 @@ class Follower:
             self._say(f"{look.source} has restarted ({_times(look.restarts)} so far){why}", "warning")
         for line in newer(before.lines, look.lines):
             self._emit(LogLine(source=self._stage, text=line))
-
-    def _ride_out(self, error: UnreachableError | ThrottledError) -> None:
-        now = time.monotonic()
-        self._lost_since = self._lost_since or now
-        lost = now - self._lost_since
-        most = LOST_LOCAL_SECONDS if self._session.cloud.poll_seconds else LOST_SECONDS
-        if isinstance(error, UnreachableError) and lost >= most:
-            raise error
-        self._say(f"{error.message} Trying again ({lost:.0f} s).", "warning")
 
     def _say(self, text: str, level: Level = "info") -> None:
         self._emit(LogLine(source=self._stage, text=text, level=level))

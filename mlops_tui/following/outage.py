@@ -19,7 +19,7 @@ class Followed:
 
     who: str  # answers: "The workspace"
     what: str  # "job run 17"
-    page: str
+    page: str  # where it can be seen in a browser; empty: nowhere
     back: str  # the command that follows it again
     local: bool  # it runs in the practice cloud
 
@@ -56,7 +56,7 @@ class Outage:
                 "The practice cloud has stopped, and its runs with it. Run the same command again: it starts it anew."
             )
         else:
-            hint = f"What runs goes on without us: {one.page}. Come back with: {one.back}"
+            hint = f"What runs goes on without us{f': {one.page}' if one.page else ''}. Come back with: {one.back}"
         return UnreachableError(
             f"{one.who} has not answered for {lost:.0f} s, in the middle of {one.what}.",
             hint=hint,

@@ -16,6 +16,7 @@ from mlops_tui.delivery import stage_log
 from mlops_tui.delivery.stage_log import Follower, Look
 from mlops_tui.errors import CloudError, Interrupted, MlopsError, NotFoundError, UnreachableError
 from mlops_tui.events import Event, LogLine
+from mlops_tui.following import outage
 from mlops_tui.project import Project
 from mlops_tui.session import Session
 
@@ -224,9 +225,9 @@ def test_a_follower_rides_out_a_lost_connection_and_tells_a_restart(monkeypatch:
         following.follow(Look("aci", ("a",)))
     assert following.lines[:7] == [
         "b",
-        "Nobody answers. Trying again (0 s).",
-        "the connection is back",
+        "Nobody answers. Trying again; what runs goes on without us (0 s).",
         "c",
+        "the connection is back",
         "aci has restarted (once so far): it ended with exit code 1",
         "d",
         "from here on: other",
@@ -235,9 +236,10 @@ def test_a_follower_rides_out_a_lost_connection_and_tells_a_restart(monkeypatch:
 
 
 def test_a_follower_ends_where_nothing_answers_for_long_or_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_log, "LOST_LOCAL_SECONDS", 0.0)
-    with pytest.raises(UnreachableError, match="Nobody answers"):
+    monkeypatch.setattr(outage, "LOST_LOCAL_SECONDS", 0.0)
+    with pytest.raises(UnreachableError, match="in the middle of the log of staging") as lost:
         Following(monkeypatch, UnreachableError("Nobody answers.")).follow(Look("aci", ()))
+    assert lost.value.raw == "Nobody answers."
     gone = Following(monkeypatch, None)
     assert gone.follow(Look("aci", ())) == ["nothing is deployed to staging any more"]
 
