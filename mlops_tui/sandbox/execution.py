@@ -15,6 +15,7 @@ from mlops_tui.sandbox import run_states
 from mlops_tui.sandbox.api import ApiError, Body, Principal
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.fleet import KIND as CLUSTER
+from mlops_tui.sandbox.git_source import GitSnapshots
 from mlops_tui.sandbox.job_clusters import JobClusters
 from mlops_tui.sandbox.libraries import Libraries, why_not
 from mlops_tui.sandbox.members import KIND as PERSONAL_TOKEN
@@ -43,11 +44,16 @@ class Work:
     attempt_id: int
     owner: Principal
     spec: Body  # the task's settings
-    path: str  # the notebook in the workspace
+    path: str  # the notebook in the workspace, or where it was checked out
     parameters: dict[str, str]
     task_values: dict[str, Any]  # of the other tasks: {"task.key": value}
     dependencies: tuple[str, ...]  # packages of the serverless environment
     cluster_id: str
+
+    @property
+    def checked_out(self) -> bool:
+        """From a repository, for this run alone: then its owner's rights in the workspace do not count."""
+        return not self.spec["notebook_task"]["notebook_path"].startswith("/")
 
 
 class Listener(Protocol):
@@ -130,7 +136,7 @@ class Execution:
             attempt_id=attempt["run_id"],
             owner=Principal(**run["owner"]),
             spec=spec,
-            path=notebook["notebook_path"],
+            path=self._path(run, notebook["notebook_path"]),
             # A job's parameters are pushed down to its tasks and win over theirs of the same name.
             parameters=resolve_all(parameters | run["job_parameters"], lookup),
             task_values={
@@ -142,6 +148,9 @@ class Execution:
             dependencies=tuple(_environments(run).get(spec.get("environment_key", ""), ())),
             cluster_id=self._clusters.cluster_for(run, spec),
         )
+
+    def _path(self, run: Body, path: str) -> str:
+        return path if path.startswith("/") else GitSnapshots(self._sandbox).notebook(run, path)
 
     def _cluster_told(self, work: Work, problem: str) -> None:
         code = "CLUSTER_ERROR" if problem else "LIBRARY_INSTALLATION_ERROR"
@@ -214,6 +223,8 @@ class Execution:
             machine.cancel(work.attempt_id)
 
     def _notebook(self, work: Work) -> Path:
+        if work.checked_out:
+            return GitSnapshots(self._sandbox).file(work.path)
         try:
             return self._sandbox.find(WorkspaceFiles).local_path(work.path, work.owner)
         except ApiError as error:

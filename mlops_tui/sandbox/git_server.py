@@ -141,7 +141,7 @@ def answer(call: Call, path: Path, rest: str, pushed: Pushed) -> Response:
 
 def _backend(call: Call, path: Path, rest: str) -> Response:
     """One run of `git http-backend`: CGI (RFC 3875), with the whole request on its standard input."""
-    environment = _environment() | {
+    variables = environment() | {
         "GIT_PROJECT_ROOT": str(path.parent),
         "GIT_HTTP_EXPORT_ALL": "1",
         "PATH_INFO": f"/{path.name}/{rest}",
@@ -153,11 +153,11 @@ def _backend(call: Call, path: Path, rest: str) -> Response:
         "REMOTE_ADDR": "127.0.0.1",
     }
     if encoding := call.headers.get("content-encoding"):
-        environment["HTTP_CONTENT_ENCODING"] = encoding
+        variables["HTTP_CONTENT_ENCODING"] = encoding
     if protocol := call.headers.get("git-protocol"):
-        environment["GIT_PROTOCOL"] = protocol
+        variables["GIT_PROTOCOL"] = protocol
     done = subprocess.run(
-        ["git", "http-backend"], input=call.body, env=environment, capture_output=True, timeout=PATIENCE, check=False
+        ["git", "http-backend"], input=call.body, env=variables, capture_output=True, timeout=PATIENCE, check=False
     )
     head_lines, _, body = done.stdout.partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head_lines.decode("latin-1").split("\r\n") if ": " in line)
@@ -169,7 +169,7 @@ def git(path: Path | None, *arguments: str) -> bytes:
     """What a command of git says, about the repository at `path`. Raises subprocess.CalledProcessError."""
     where = [] if path is None else [f"--git-dir={path}"]
     done = subprocess.run(
-        ["git", *where, *arguments], env=_environment(), capture_output=True, timeout=PATIENCE, check=True
+        ["git", *where, *arguments], env=environment(), capture_output=True, timeout=PATIENCE, check=True
     )
     return done.stdout
 
@@ -183,7 +183,8 @@ def _of_commit(path: Path, commit: str, *arguments: str) -> bytes:
         raise LookupError(error.stderr.decode("utf-8", "replace").strip()) from error
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """In which git knows nothing of whoever runs the sandbox."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,

@@ -8,6 +8,7 @@ from mlops_tui.sandbox.api import Body, Call, Endpoint, Handler, Service
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.dialects import DATABRICKS, Dialect
 from mlops_tui.sandbox.fleet import now_ms
+from mlops_tui.sandbox.git_source import check_git_source
 from mlops_tui.sandbox.paging import page, slice_page, whole_number
 from mlops_tui.sandbox.permissions import Permissions
 from mlops_tui.sandbox.store import Store
@@ -138,6 +139,7 @@ class Jobs(Service):
 
     def _check(self, call: Call, settings: Body) -> None:
         check_settings(call.dialect, settings)
+        check_git_source(self.sandbox, call.dialect, settings)
         check_clusters(self.sandbox.find(Clusters), call, settings)
 
     def _visible(self, call: Call, job: Body) -> bool:

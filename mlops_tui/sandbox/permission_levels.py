@@ -53,6 +53,7 @@ TYPES = {
         ObjectType("notebooks", "notebook", RUN_LIKE),
         ObjectType("directories", "directory", RUN_LIKE),
         ObjectType("files", "file", RUN_LIKE),
+        ObjectType("repos", "repo", RUN_LIKE),
         ObjectType("experiments", "mlflowExperiment", EXPERIMENT),
         ObjectType("registered-models", "registered-model", MODEL),
     )

@@ -14,7 +14,7 @@ from mlops_tui.sandbox.permission_levels import TYPES, ObjectType
 from mlops_tui.sandbox.roster import ADMINS, USERS, Roster
 
 KIND = "permissions"
-IN_THE_TREE = ("notebooks", "directories", "files")
+IN_THE_TREE = ("notebooks", "directories", "files", "repos")
 # What everybody in the workspace may do with the folders that every workspace has.
 FOR_ALL = {"/": "CAN_READ", "/Users": "CAN_READ", "/Repos": "CAN_READ", "/Shared": "CAN_MANAGE"}
 NAME_FIELDS = {"user_name": "UserName", "group_name": "GroupName", "service_principal_name": "ServicePrincipalName"}
@@ -153,11 +153,11 @@ class Permissions(Service):
         entries: list[tuple[str, str, str | None]] = [
             (name, level, None) for name, level in self._direct(object_type, object_id).items()
         ]
-        for path, folder_id in self._folders(object_type, object_id):
+        for path, kind, folder_id in self._folders(object_type, object_id):
             is_self = folder_id == object_id
-            source = f"/directories/{folder_id}"
+            source = f"/{kind}/{folder_id}"
             if not is_self:
-                entries += [(name, level, source) for name, level in self._direct("directories", folder_id).items()]
+                entries += [(name, level, source) for name, level in self._direct(kind, folder_id).items()]
             # What everybody may do with / and /Users is not handed down to what is in them.
             if path in FOR_ALL and (is_self or path == "/Shared"):
                 entries.append((USERS, FOR_ALL[path], None if is_self else source))
@@ -167,9 +167,10 @@ class Permissions(Service):
         kept = self.store.get(KIND, f"{object_type}/{object_id}")
         return dict(kept["acl"]) if kept else {}
 
-    def _folders(self, object_type: str, object_id: str) -> list[tuple[str, str]]:
-        """Path and id of the object itself and of the folders above it, for what stands in the workspace's tree."""
-        from mlops_tui.sandbox.workspace_files import WorkspaceFiles
+    def _folders(self, object_type: str, object_id: str) -> list[tuple[str, str, str]]:
+        """Path, kind and id of the object itself and of the folders above it, for what stands in the workspace's
+        tree."""
+        from mlops_tui.sandbox.workspace_files import WorkspaceFiles, permission_type
         from mlops_tui.sandbox.workspace_tree import parent_of
 
         if object_type not in IN_THE_TREE:
@@ -177,7 +178,7 @@ class Permissions(Service):
         tree = self.sandbox.find(WorkspaceFiles).tree
         found, chain = tree.by_id(object_id), []
         while found:
-            chain.append((found["path"], str(found["object_id"])))
+            chain.append((found["path"], permission_type(found), str(found["object_id"])))
             found = tree.find(parent_of(found["path"])) if found["path"] != "/" else None
         return chain
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox.api import ApiError, Body, Call
 from mlops_tui.sandbox.execution import OUTPUT, output_file
+from mlops_tui.sandbox.git_source import GitSnapshots
 from mlops_tui.sandbox.jobs import Jobs, find_job, number
 from mlops_tui.sandbox.paging import page, slice_page, whole_number
-from mlops_tui.sandbox.run_states import is_over
+from mlops_tui.sandbox.run_states import CannotRunError, is_over
 from mlops_tui.sandbox.run_views import RunViews, page_of_notebook, repair_history
 from mlops_tui.sandbox.scheduling import RUN, Scheduler, run_key
 from mlops_tui.sandbox.settling import iterations, latest, spec_of
+from mlops_tui.sandbox.tasks import is_from_git
 from mlops_tui.sandbox.workspace_files import WorkspaceFiles
 
 if TYPE_CHECKING:
@@ -108,12 +111,18 @@ class RunQueries:
             return {"views": []}
         path = spec_of(run, attempt)["notebook_task"]["notebook_path"]
         try:
-            source = self.sandbox.find(WorkspaceFiles).local_path(path)
-        except ApiError:  # it was deleted since; what it printed is still there
+            source = self._source(run, attempt, path)
+        except (ApiError, CannotRunError):  # it was deleted since; what it printed is still there
             source = None
         kept = self.store.get(OUTPUT, str(attempt["run_id"])) or {}
         output = output_file(self.sandbox.folder, attempt["run_id"])
         return {"views": [page_of_notebook(path.rpartition("/")[2], source, output, kept)]}
+
+    def _source(self, run: Body, attempt: Body, path: str) -> Path:
+        if is_from_git(run["settings"], spec_of(run, attempt)):
+            snapshots = GitSnapshots(self.sandbox)
+            return snapshots.file(snapshots.notebook(run, path))
+        return self.sandbox.find(WorkspaceFiles).local_path(path)
 
     def find(self, call: Call, level: str) -> tuple[Body, Body | None]:
         """The run, and the attempt where the id is that of a task's run. 400 or 403 where the caller gets neither."""

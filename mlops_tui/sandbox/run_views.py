@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlops_tui.sandbox.api import Body
 from mlops_tui.sandbox.clusters import SERVERLESS
+from mlops_tui.sandbox.git_source import GitSnapshots
 from mlops_tui.sandbox.run_states import is_over, state, status, succeeded
 from mlops_tui.sandbox.settling import iterations, spec_of
 
@@ -29,11 +30,12 @@ OF_ITS_OWN = (
 
 
 class RunViews:
-    """Knows the address under which runs are shown."""
+    """Knows the address under which runs are shown, and what they have checked out."""
 
-    def __init__(self, origin: str, workspace_id: Callable[[], int]) -> None:
+    def __init__(self, origin: str, workspace_id: Callable[[], int], snapshots: GitSnapshots) -> None:
         self._origin = origin
         self._workspace_id = workspace_id
+        self._snapshots = snapshots
 
     @property
     def _page(self) -> str:
@@ -72,7 +74,15 @@ class RunViews:
             "job_clusters": settings.get("job_clusters") or [],
             "job_parameters": parameters,
             "overriding_parameters": run["overriding"],
+            **self._git_source(run),
         }
+
+    def _git_source(self, run: Body) -> Body:
+        source = run["settings"].get("git_source")
+        if not source:
+            return {}
+        commit = self._snapshots.used_commit(run["run_id"])
+        return {"git_source": source | ({"git_snapshot": {"used_commit": commit}} if commit else {})}
 
     def task(self, run: Body, attempt: Body, resolved: bool = False) -> Body:
         """One item of `tasks` or `iterations`."""

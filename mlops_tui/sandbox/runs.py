@@ -8,6 +8,7 @@ from mlops_tui.sandbox.api import Body, Call, Endpoint, Handler, Service
 from mlops_tui.sandbox.clusters import Clusters
 from mlops_tui.sandbox.dialects import DATABRICKS
 from mlops_tui.sandbox.fleet import now_ms
+from mlops_tui.sandbox.git_source import GitSnapshots, check_git_source
 from mlops_tui.sandbox.jobs import FIRST_JOB_ID, FIRST_TASK, VERSIONS, Jobs, check_clusters
 from mlops_tui.sandbox.run_queries import RunQueries
 from mlops_tui.sandbox.run_states import failed, is_over, state, status
@@ -30,7 +31,8 @@ class Runs(Service):
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
         self.scheduler = Scheduler(sandbox, self._workspace_id)
-        self.queries = RunQueries(sandbox, self.scheduler, RunViews(sandbox.origin, self._workspace_id))
+        views = RunViews(sandbox.origin, self._workspace_id, GitSnapshots(sandbox))
+        self.queries = RunQueries(sandbox, self.scheduler, views)
 
     def routes(self) -> list[Endpoint]:
         handlers: list[tuple[str, str, Handler]] = [
@@ -92,6 +94,7 @@ class Runs(Service):
         if not settings.get("tasks"):
             raise call.dialect.malformed("One-time runs must have at least one task.")
         check_settings(call.dialect, settings)
+        check_git_source(self.sandbox, call.dialect, settings)
         check_clusters(self.sandbox.find(Clusters), call, settings)
         run = {
             "job_id": self.store.next_number("job", FIRST_JOB_ID),  # a job of its own that nobody can see
@@ -167,6 +170,7 @@ class Runs(Service):
                 400, "INVALID_STATE", f"Run {run['run_id']} is active. Cancel it, and delete it when it has ended."
             )
         self.scheduler.delete(run)
+        GitSnapshots(self.sandbox).forget(run["run_id"])
         return {}
 
     def repair(self, call: Call) -> Body:

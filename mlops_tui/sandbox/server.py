@@ -70,6 +70,8 @@ SERVICES = (
     "scim:Scim",
     "secrets:Secrets",
     "workspace_files:WorkspaceFiles",
+    "git_credentials:GitCredentials",
+    "git_folders:GitFolders",
     "dbfs:Dbfs",
     "unity_catalog:UnityCatalog",
     "artifacts:Artifacts",

@@ -34,6 +34,7 @@ KNOWN_ONLY = (
     "clean_rooms_notebook_task",
 )
 RUN_IF = ("ALL_SUCCESS", "AT_LEAST_ONE_SUCCESS", "NONE_FAILED", "ALL_DONE", "AT_LEAST_ONE_FAILED", "ALL_FAILED")
+SOURCES = ("GIT", "WORKSPACE")
 COMPUTE = ("existing_cluster_id", "new_cluster", "job_cluster_key")
 # What Jobs 2.0 has at the top level and later versions have in a task.
 OF_THE_TASK = (
@@ -66,12 +67,13 @@ def check_settings(dialect: Dialect, settings: Body) -> None:
     tasks = settings.get("tasks") or []
     if len(tasks) > MAX_TASKS:
         raise dialect.malformed(f"A job may have at most {MAX_TASKS} tasks.")
-    for name in ("only", "access_control_list", "git_source"):
+    for name in ("only", "access_control_list"):
         if settings.get(name):
             raise not_here(dialect, name)
     clusters = _job_clusters(dialect, settings)
     for task in tasks:
         _check_task(dialect, task, clusters)
+        _check_source(dialect, task, settings)
     _check_environments(dialect, settings)
     keys = [task["task_key"] for task in tasks]
     for key in keys:
@@ -117,11 +119,32 @@ def _check_notebook(dialect: Dialect, task: Body) -> None:
     notebook = task["notebook_task"]
     if not notebook.get("notebook_path"):
         raise dialect.malformed(f"Missing required field: notebook_path of task {task['task_key']}")
-    if notebook.get("source", "WORKSPACE") != "WORKSPACE":
-        raise not_here(dialect, f"Notebooks from a Git source (task {task['task_key']})")
-    if not notebook["notebook_path"].startswith("/"):
-        raise dialect.malformed("Only absolute paths are currently supported. Paths must begin with '/'.")
     check_text_map(dialect, notebook.get("base_parameters"), "base_parameters")
+
+
+def _check_source(dialect: Dialect, outer: Body, settings: Body) -> None:
+    """A notebook's path is absolute in the workspace, and relative in a repository."""
+    task = (outer.get("for_each_task") or {}).get("task", outer)
+    notebook = task["notebook_task"]
+    source = notebook.get("source")
+    if source not in (None, "", *SOURCES):
+        raise dialect.malformed(f"Invalid source of task {task['task_key']}: {source}. It must be GIT or WORKSPACE.")
+    if source == "GIT" and not settings.get("git_source"):
+        raise dialect.malformed(f"git_source must be specified, for task {task['task_key']} has the source GIT.")
+    is_absolute = notebook["notebook_path"].startswith("/")
+    if is_from_git(settings, task):
+        if is_absolute:
+            raise dialect.malformed(
+                f"Only relative paths are supported for notebooks with the source GIT: {notebook['notebook_path']}"
+            )
+    elif not is_absolute:
+        raise dialect.malformed("Only absolute paths are currently supported. Paths must begin with '/'.")
+
+
+def is_from_git(settings: Body, task: Body) -> bool:
+    """Whether the task's notebook is the repository's: said, or because the job has a repository."""
+    source = task["notebook_task"].get("source") or ("GIT" if settings.get("git_source") else "WORKSPACE")
+    return bool(source == "GIT")
 
 
 def _check_compute(dialect: Dialect, task: Body, clusters: list[str]) -> None:
@@ -232,4 +255,4 @@ def json_array(text: str) -> list[Any] | None:
 
 def not_here(dialect: Dialect, what: str) -> ApiError:
     """The refusal (501) of what the sandbox does not do; better than to ignore it."""
-    return dialect.error(501, "NOT_IMPLEMENTED", f"The sandbox runs workspace notebooks only. It cannot run: {what}.")
+    return dialect.error(501, "NOT_IMPLEMENTED", f"The sandbox runs notebooks only. It cannot run: {what}.")

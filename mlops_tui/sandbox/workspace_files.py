@@ -28,7 +28,9 @@ from mlops_tui.sandbox.storage import PathError
 from mlops_tui.sandbox.workspace_tree import (
     DIRECTORY,
     FILE,
+    FOLDERS,
     NOTEBOOK,
+    REPO,
     ROOTS,
     OccupiedError,
     WorkspaceTree,
@@ -76,12 +78,12 @@ class WorkspaceFiles(Service):
         """
         found = self._existing(workspace_path)
         if reader:
-            self._require(reader, found, "CAN_READ")
+            self.require(reader, found, "CAN_READ")
         return self.tree.place(found)
 
     def status(self, workspace_path: str) -> Body | None:
         """What get-status answers; None where there is nothing at that path."""
-        return self.tree.find(self._clean(workspace_path))
+        return self.tree.find(self.clean(workspace_path))
 
     def make_home(self, name: str) -> None:
         """A member's own folder, /Users/<name>, which the member manages."""
@@ -95,13 +97,13 @@ class WorkspaceFiles(Service):
         return self.sandbox.find(Permissions)
 
     def mkdirs(self, call: Call) -> Body:
-        path = self._clean(str(call.need("path")))
+        path = self.clean(str(call.need("path")))
         if self.tree.find(path) is None:
             above = path
             while (found := self.tree.find(above)) is None:
                 above = parent_of(above)
             self._require_unprotected(above)
-            self._require(call.caller, found, "CAN_MANAGE")
+            self.require(call.caller, found, "CAN_MANAGE")
         try:
             self.tree.mkdirs(path)
         except OccupiedError as error:
@@ -125,7 +127,7 @@ class WorkspaceFiles(Service):
         if len(content) > SIZE_LIMIT:
             message = f"File size imported is ({len(content)} bytes), exceeded max size ({SIZE_LIMIT} bytes)"
             raise call.dialect.error(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", message)
-        path = self._clean(str(wanted.get("path") or ""))
+        path = self.clean(str(wanted.get("path") or ""))
         try:
             path, kind, language, data = _understand(path, wanted, content)
         except NotebookFormatError as error:
@@ -143,27 +145,28 @@ class WorkspaceFiles(Service):
         there = self.tree.find(path)
         if there is None:
             parent = self.tree.find(parent_of(path))
-            if parent is None or parent["object_type"] != DIRECTORY:
+            if parent is None or parent["object_type"] not in FOLDERS:
                 message = f"The parent folder ({parent_of(path)}) does not exist."
                 raise call.dialect.error(404, "RESOURCE_DOES_NOT_EXIST", message)
             self._require_unprotected(parent["path"])
-            self._require(call.caller, parent, "CAN_MANAGE")
+            self.require(call.caller, parent, "CAN_MANAGE")
             return
-        if there["object_type"] != kind and (overwrite or there["object_type"] == DIRECTORY):
+        if there["object_type"] != kind and (overwrite or there["object_type"] in FOLDERS):
             asked = f"(asked: {kind}, actual: {there['object_type']})"
             raise call.dialect.malformed(f"Cannot overwrite the asset at {path} due to type mismatch {asked}.")
         if not overwrite:
             raise _taken(path)
-        self._require(call.caller, there, "CAN_EDIT")
+        self.require(call.caller, there, "CAN_EDIT")
 
     def export(self, call: Call) -> Body | Response:
         found = self._existing(str(call.need("path")))
-        self._require(call.caller, found, "CAN_READ")
+        self.require(call.caller, found, "CAN_READ")
         wanted = call.query.get("format", "SOURCE")
-        content = self.tree.read(found) if found["object_type"] != DIRECTORY else b""
+        is_folder = found["object_type"] in FOLDERS
+        content = b"" if is_folder else self.tree.read(found)
         if wanted == "JUPYTER" and found["object_type"] == NOTEBOOK:
             content, ending = to_jupyter(content.decode(), found["language"]), ".ipynb"
-        elif wanted not in ("SOURCE", "AUTO", "RAW") or found["object_type"] == DIRECTORY:
+        elif wanted not in ("SOURCE", "AUTO", "RAW") or is_folder:
             message = f"The format {wanted} is not supported for exporting a {found['object_type'].lower()} here."
             raise call.dialect.malformed(message)
         else:
@@ -176,42 +179,45 @@ class WorkspaceFiles(Service):
         found = self._existing(str(call.need("path")))
         if found["path"] in ROOTS or parent_of(found["path"]) == "/Users":
             self._require_unprotected(found["path"], always=True)
-        self._require(call.caller, found, "CAN_MANAGE")
-        if found["object_type"] == DIRECTORY and self.tree.children(found["path"]) and not call.json().get("recursive"):
+        self.require(call.caller, found, "CAN_MANAGE")
+        is_full = found["object_type"] in FOLDERS and self.tree.children(found["path"])
+        if is_full and not call.json().get("recursive"):
             raise call.dialect.error(400, "DIRECTORY_NOT_EMPTY", f"Folder ({found['path']}) is not empty")
         for gone in self.tree.remove(found):
-            self._permissions.forget(_permission_type(gone), str(gone["object_id"]))
+            self._permissions.forget(permission_type(gone), str(gone["object_id"]))
         return {}
 
     def get_status(self, call: Call) -> Body:
         found = self._existing(str(call.need("path")))
-        self._require(call.caller, found, "CAN_READ")
+        self.require(call.caller, found, "CAN_READ")
         return found
 
     def list(self, call: Call) -> Body:
         found = self._existing(str(call.need("path")))
-        self._require(call.caller, found, "CAN_READ")
+        self.require(call.caller, found, "CAN_READ")
         since = whole_number(call, "notebooks_modified_after", 0)
-        inside = self.tree.children(found["path"]) if found["object_type"] == DIRECTORY else [found]
+        inside = self.tree.children(found["path"]) if found["object_type"] in FOLDERS else [found]
         seen = [one for one in inside if one["modified_at"] >= since and self._may(call.caller, one, "CAN_READ")]
         return {"objects": seen} if seen else {}
 
-    def _clean(self, path: str) -> str:
+    def clean(self, path: str) -> str:
+        """One spelling for each path; the platform's 400 for what is none."""
         try:
             return self.tree.clean(path)
         except PathError as error:
             raise self.dialect.malformed(str(error)) from error
 
     def _existing(self, path: str) -> Body:
-        found = self.tree.find(self._clean(path))
+        found = self.tree.find(self.clean(path))
         if found is None:
             raise self.dialect.error(404, "RESOURCE_DOES_NOT_EXIST", f"Path ({path}) doesn't exist.")
         return found
 
     def _may(self, caller: Principal, found: Body, level: str) -> bool:
-        return self._permissions.allows(caller, _permission_type(found), str(found["object_id"]), level)
+        return self._permissions.allows(caller, permission_type(found), str(found["object_id"]), level)
 
-    def _require(self, caller: Principal, found: Body, level: str) -> None:
+    def require(self, caller: Principal, found: Body, level: str) -> None:
+        """Refuse (403) whoever may not do that much with an object of the workspace."""
         if not self._may(caller, found, level):
             message = (
                 f"{caller.name} does not have {LEVEL_WORDS[level]} permissions on {found['path']}. "
@@ -226,8 +232,9 @@ class WorkspaceFiles(Service):
             raise self.dialect.error(400, "DIRECTORY_PROTECTED", f"Folder {name} is protected")
 
 
-def _permission_type(body: Body) -> str:
-    return {DIRECTORY: "directories", NOTEBOOK: "notebooks"}.get(body["object_type"], "files")
+def permission_type(body: Body) -> str:
+    """The kind of object, as permissions know it."""
+    return {DIRECTORY: "directories", REPO: "repos", NOTEBOOK: "notebooks"}.get(body["object_type"], "files")
 
 
 def _taken(path: str) -> ApiError:

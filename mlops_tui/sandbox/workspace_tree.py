@@ -7,18 +7,21 @@ first and the document after it: a kill in between leaves at most a file that no
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tui.sandbox.notebook_formats import EXTENSION
-from mlops_tui.sandbox.storage import Tree, canonical, remove, write_whole
+from mlops_tui.sandbox.notebook_formats import EXTENSION, language_of_header
+from mlops_tui.sandbox.storage import Tree, canonical, modified_ms, remove, write_whole
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.store import Document, Store
 
 OBJECT, PATH = "workspace-object", "workspace-path"  # by path; and the paths by id
 ROOTS = ("/", "/Repos", "/Shared", "/Users")
-DIRECTORY, NOTEBOOK, FILE = "DIRECTORY", "NOTEBOOK", "FILE"
+DIRECTORY, REPO, NOTEBOOK, FILE = "DIRECTORY", "REPO", "NOTEBOOK", "FILE"
+FOLDERS = (DIRECTORY, REPO)
+HEADER_BYTES = 100  # of a file, among which the first line of a notebook is
 FIRST_ID = 2_200_000_000_000_001
 
 
@@ -32,6 +35,12 @@ class OccupiedError(Exception):
 
 def parent_of(path: str) -> str:
     return path.rpartition("/")[0] or "/"
+
+
+def notebook_language(name: str, beginning: bytes) -> str | None:
+    """The language of a source notebook in a repository, by its ending and its first line; None for other files."""
+    language = language_of_header(beginning.decode("utf-8-sig", "replace"), name)
+    return language if language and name.endswith(EXTENSION[language]) else None
 
 
 class WorkspaceTree:
@@ -73,11 +82,11 @@ class WorkspaceTree:
         ending = EXTENSION[body["language"]] if body["object_type"] == NOTEBOOK else ""
         return self._tree.place(body["path"] + ending)
 
-    def mkdirs(self, path: str) -> None:
+    def mkdirs(self, path: str, object_type: str = DIRECTORY) -> None:
         """The folder and those above it; nothing where it is there. Raises OccupiedError."""
         there = self.find(path)
         if there:
-            if there["object_type"] != DIRECTORY:
+            if there["object_type"] not in FOLDERS:
                 raise OccupiedError(path)
             return
         if path != "/":
@@ -86,7 +95,7 @@ class WorkspaceTree:
             self._tree.place(path).mkdir(parents=True, exist_ok=True, mode=0o700)
         except FileExistsError as error:
             raise OccupiedError(path) from error
-        self._save({"object_type": DIRECTORY, "path": path})
+        self._save({"object_type": object_type, "path": path})
 
     def write(self, path: str, data: bytes, object_type: str, language: str = "") -> Document:
         """A notebook or a file, new or in place of the one there. Raises OccupiedError."""
@@ -124,12 +133,41 @@ class WorkspaceTree:
             self._store.put(PATH, body["resource_id"], {"path": body["path"]})
         return body
 
+    def look_again(self, folder: Document) -> list[Document]:
+        """Take what stands on disk below a folder for what is there, after git has written it; returns what is gone."""
+        there = {body["path"]: body for body in self._on_disk(self.place(folder), folder["path"])}
+        with self._store.transaction():
+            known = {body["path"]: body for body in self.below(folder["path"])}
+            gone = [body for path, body in known.items() if path not in there]
+            for body in gone:
+                self._store.delete(OBJECT, body["path"])
+                self._store.delete(PATH, body["resource_id"])
+            for path, body in there.items():
+                before = known.get(path, {})
+                written = modified_ms(self.place(body)) > before.get("modified_at", 0)
+                if written or any(before.get(name) != value for name, value in body.items()):
+                    self._save(body)
+        return gone
+
+    def _on_disk(self, place: Path, path: str) -> Iterator[Document]:
+        for entry in sorted(place.iterdir()):
+            name = f"{path}/{entry.name}"
+            if entry.is_dir():
+                yield {"object_type": DIRECTORY, "path": name}
+                yield from self._on_disk(entry, name)
+                continue
+            with entry.open("rb") as file:
+                language = notebook_language(entry.name, file.read(HEADER_BYTES))
+            found = {"object_type": NOTEBOOK, "language": language} if language else {"object_type": FILE}
+            path_there = name.removesuffix(EXTENSION[language]) if language else name
+            yield {**found, "path": path_there, "size": entry.stat().st_size}
+
     def read(self, body: Document) -> bytes:
         return self.place(body).read_bytes()
 
     def remove(self, body: Document) -> list[Document]:
         """The object and all below it; returns what is gone."""
-        gone = [body, *(self.below(body["path"]) if body["object_type"] == DIRECTORY else [])]
+        gone = [body, *(self.below(body["path"]) if body["object_type"] in FOLDERS else [])]
         with self._store.transaction():
             for one in gone:
                 self._store.delete(OBJECT, one["path"])

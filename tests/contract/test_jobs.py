@@ -90,7 +90,7 @@ def test_tasks_that_cannot_run_are_refused(workspace: WorkspaceClient, tasks: li
 
 def test_what_only_the_platform_can_run_is_refused_plainly(workspace: WorkspaceClient) -> None:
     jar = {"task_key": "a", "spark_jar_task": {"main_class_name": "Main"}}
-    with pytest.raises(DatabricksError, match="The sandbox runs workspace notebooks only"):
+    with pytest.raises(DatabricksError, match="The sandbox runs notebooks only"):
         post(workspace, "/api/2.2/jobs/create", {"name": "jar", "tasks": [jar]})
 
 
