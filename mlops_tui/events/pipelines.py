@@ -41,7 +41,7 @@ class PipelinePart:
     started: float | None = None
     finished: float | None = None
     detail: str = ""  # its errors and warnings, a line each
-    has_log: bool = False  # lines that are in no other part's log
+    has_log: bool = False  # of its own, or of all that belongs to it
 
 
 @dataclass(frozen=True)

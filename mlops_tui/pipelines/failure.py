@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlops_tui.errors import RunFailedError
 from mlops_tui.events import PipelinePart, PipelineRun
@@ -24,8 +24,10 @@ HINTS = (
 MEND = "Its log says more. Mend the cause, then start another: mlops-tui ci run"
 
 
-def failure(run: PipelineRun, parts: Sequence[PipelinePart]) -> RunFailedError:
-    """Of a run that has failed or was cancelled."""
+def failure(
+    run: PipelineRun, parts: Sequence[PipelinePart], last_lines: Callable[[str], Sequence[str]] = lambda _: ()
+) -> RunFailedError:
+    """Of a run that has failed or was cancelled. `last_lines` of a part's log serve where the host names no error."""
     if run.state == "canceled":
         return RunFailedError(
             f"Run {run.id} was cancelled before its end.", hint="Start another: mlops-tui ci run", link=run.url
@@ -34,7 +36,8 @@ def failure(run: PipelineRun, parts: Sequence[PipelinePart]) -> RunFailedError:
     failed = [*innermost(failed), *failed]  # what failed first, then what failed with it
     where = f" in {source_of(failed[0], parts)}" if failed else ""
     errors = dict.fromkeys(line for part in failed for line in part.detail.splitlines() if line.strip())
-    raw = "\n".join(errors) or run.detail
+    printed = last_lines(failed[0].id) if failed else ()
+    raw = "\n".join(errors) or run.detail or "\n".join(printed)
     return RunFailedError(
         f"Run {run.id} (build {run.number}) has failed{where}.",
         hint=next((hint for words, hint in HINTS if words in f"{raw}\n{run.detail}"), MEND),

@@ -6,14 +6,12 @@ The order in which things are told is in `pipeline_operations`.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from mlops_tui.errors import Interrupted
 from mlops_tui.events import LogLine, PipelinePart, PipelinePartState, PipelineRun, PipelineRunState
 from mlops_tui.events.pipelines import ENDED
-from mlops_tui.following.calls import Call, tell_all
 from mlops_tui.following.looks import News, Pace, look_until_end
 from mlops_tui.following.outage import Followed, Outage
 from mlops_tui.pipelines.approval import Approvals, Consent
@@ -46,7 +44,7 @@ def follow_run(session: Session, emit: Emit, run: PipelineRun | str, consent: Co
     follower = _begun(session, emit, run, consent)
     ended = follower.follow()
     if ended.state != "succeeded":
-        raise failure(ended, follower.parts)
+        raise failure(ended, follower.parts, follower.last_lines)
     return f"Run {ended.id} (build {ended.number}) has succeeded."
 
 
@@ -100,6 +98,10 @@ class Follower:
             self._look(pool)
         self._tell_run(self._run)
 
+    def last_lines(self, part_id: str) -> list[str]:
+        """Of a part's log: what it printed at its end."""
+        return self._logs.last(part_id)
+
     def _look(self, pool: ThreadPoolExecutor) -> News:
         """The run first, its parts then, their logs last: what is known to have ended is read to its end."""
         run = self._run = self._host.run(self._run.id)
@@ -111,10 +113,10 @@ class Follower:
                 moved = self._tell_part(part, order) or moved
         self._warn_if_stuck(run)
         waits = run.state == "waiting" or any(part.state == "waiting" for part in self.parts)
-        asked = pool.submit(self._host.approvals, run.id) if waits and not ended else _known(())
+        asked = pool.submit(self._host.approvals, run.id) if waits and not ended else None
         moved = self._tell_logs(pool) or moved
-        moved = self._approvals.tell(asked.result(), self.parts) or moved
-        if ended and not any(self._logs.is_due(part) for part in self.parts):
+        moved = self._approvals.tell(asked.result() if asked else (), self.parts) or moved
+        if ended and not self._logs.due(self.parts):
             self._tell_run(run)
             return News.END
         return News.SOME if moved or ended else News.NONE
@@ -137,21 +139,27 @@ class Follower:
         return True
 
     def _tell_logs(self, pool: ThreadPoolExecutor) -> bool:
-        """The lines that have come, side by side; a part's end behind its lines and the ends of what belongs to it."""
-        orders = {part.id: order for order, part in enumerate(self.parts)}
-        calls: list[Call[Any]] = []
-        for part in in_order_of_ends(self.parts):
-            lines = pool.submit(self._logs.read, part) if self._logs.is_due(part) else _known(())
-            calls.append(Call(lines, partial(self._tell_lines, part, orders[part.id])))
-        return tell_all(calls)
+        """The lines that have come, side by side; a part's end behind its lines and the ends of what belongs to it.
 
-    def _tell_lines(self, part: PipelinePart, order: int, lines: tuple[str, ...]) -> bool:
+        Where an answer is lost nothing after it is told: the next look reads it again.
+        """
+        due = self._logs.due(self.parts)
+        reading = {part.id: pool.submit(self._logs.read, part) for part in self.parts if part.id in due}
+        orders = {part.id: order for order, part in enumerate(self.parts)}
+        moved = False
+        for part in in_order_of_ends(self.parts):
+            if part.id in reading:
+                moved = self._tell_lines(part, reading[part.id].result()) or moved
+            if part.state in ENDED:
+                moved = self._tell_part(part, orders[part.id]) or moved
+        return moved
+
+    def _tell_lines(self, part: PipelinePart, lines: tuple[str, ...]) -> bool:
         source = self._sources.setdefault(part.id, source_of(part, self.parts))
         for line in lines:
             self._emit(LogLine(source=source, text=line))
-        ended = part.state in ENDED
-        self._logs.took(part, len(lines), ended or self._run.state in ENDED)
-        return (ended and self._tell_part(part, order)) or bool(lines)
+        self._logs.took(part, lines, part.state in ENDED or self._run.state in ENDED)
+        return bool(lines)
 
     def _warn_if_stuck(self, run: PipelineRun) -> None:
         """Once: a new organisation of Azure DevOps has no agents, and nobody else says so."""
@@ -183,10 +191,3 @@ class Follower:
 
 def _back(run: PipelineRun) -> str:
     return f"mlops-tui ci logs {run.id} --follow"
-
-
-def _known(value: tuple[Any, ...]) -> Future[tuple[Any, ...]]:
-    """What needs no call."""
-    future: Future[tuple[Any, ...]] = Future()
-    future.set_result(value)
-    return future

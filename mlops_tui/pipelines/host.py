@@ -21,5 +21,4 @@ def ci_host(session: Session) -> CiHost:
             hint="Choose one with --ci-host azure-devops or --ci-host github, or as `host` under [ci] in mlops.toml; "
             "then `mlops-tui setup` makes repository and pipeline there.",
         )
-    host: CiHost = getattr(session.clients, "ci_host")  # noqa: B009
-    return host
+    return session.clients.ci_host

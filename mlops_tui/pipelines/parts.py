@@ -35,6 +35,18 @@ def in_order_of_ends(parts: Sequence[PipelinePart]) -> Iterator[PipelinePart]:
     yield from reversed(above)
 
 
+def with_log(parts: Sequence[PipelinePart]) -> frozenset[str]:
+    """Ids of those whose log is to be read: a job's holds nothing new where its steps have theirs."""
+    parents = {part.id: part.parent for part in parts}
+    told_by_others: set[str] = set()
+    for part in parts:
+        above = part.parent if part.has_log else ""
+        while above and above not in told_by_others:
+            told_by_others.add(above)
+            above = parents.get(above, "")
+    return frozenset(part.id for part in parts if part.has_log) - told_by_others
+
+
 def innermost(parts: Sequence[PipelinePart]) -> Iterator[PipelinePart]:
     """Those that nothing belongs to."""
     parents = {part.parent for part in parts}

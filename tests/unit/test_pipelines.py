@@ -185,6 +185,21 @@ def test_a_failure_names_the_stage_the_step_its_errors_and_the_page() -> None:
     assert events[0] == Identified(what="pipeline run", id="17", url=PAGE)
 
 
+def test_where_the_host_names_no_error_the_last_lines_of_the_step_do() -> None:
+    ends: States = {"t2": "failed", "j1": "failed", "s1": "failed"}
+    host = FakeHost((*PLAY[:3], Frame("failed", ends, {"t2": ["##[error]The gate is missed.", "bye"]})))
+    assert failed(host, RunFailedError)[0].raw == "The gate is missed."
+    host = FakeHost((*PLAY[:3], Frame("failed", ends, {"t2": ["Error: no"]})))
+    assert failed(host, RunFailedError)[0].raw.splitlines() == ["a", "b", "Error: no"]
+
+
+def test_a_log_of_a_job_is_read_where_its_steps_have_none() -> None:
+    job = FakeHost((Frame("succeeded", {"j1": "succeeded"}, {"j1": ["all of it"]}),))
+    assert of_run(told_by(job)) == [("Train", "all of it")]
+    both = FakeHost((Frame("succeeded", {"j1": "succeeded"}, {"j1": ["x", "y"], "t1": ["x"], "t2": ["y"]}),))
+    assert of_run(told_by(both)) == [("Train · Checkout", "x"), ("Train · mlops-tui train", "y")]
+
+
 @pytest.mark.parametrize(
     ("detail", "hint"),
     [
