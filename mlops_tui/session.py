@@ -131,9 +131,14 @@ def _identity(project: Project) -> tuple[object, ...]:
         project.client_secret,
         project.federated_token_file,
         project.databricks_token,
-        project.ci,
+        project.name,
+        project.ci.host,
+        project.ci.organization,
         project.ci_project,
         project.repository,
+        project.ci.branch,
+        project.ci.visibility,
+        project.ci.token,
     )
 
 

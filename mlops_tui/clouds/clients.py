@@ -14,6 +14,7 @@ from mlops_tui.errors import UsageError
 if TYPE_CHECKING:
     from mlops_tui.clouds.arm import Arm
     from mlops_tui.clouds.arm_resources import ArmResources
+    from mlops_tui.clouds.azure_devops import AzureDevOps
     from mlops_tui.clouds.ci_host import CiHost
     from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.clouds.container_groups import ContainerGroups
@@ -42,8 +43,8 @@ class Clients:
         trust(cloud)
         preload.in_background()
         self.cloud = cloud
-        self._databricks_token = project.databricks_token
         self._project = project
+        self._databricks_token = project.databricks_token
         self.identity = Identity(project, cloud, prompt=prompt)
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
@@ -149,7 +150,9 @@ class Clients:
         """The project's. Raises UsageError where it has none, SignInError where its token is missing."""
         if self._project.ci.host == "github":
             return self.github
-        hint = "Set ci.host to azure-devops or github."
+        if self._project.ci.host == "azure-devops":
+            return self.azure_devops
+        hint = "Set ci.host to azure-devops or github, and ci.organization to whose it is."
         raise UsageError("The project has no host for its pipeline.", hint=hint)
 
     @property
@@ -164,6 +167,19 @@ class Clients:
             return made
 
         return self._once("github", make)
+
+    @property
+    def azure_devops(self) -> AzureDevOps:
+        """With more than every CI host has."""
+
+        def make() -> AzureDevOps:
+            from mlops_tui.clouds.azure_devops import AzureDevOps
+
+            made = AzureDevOps(self._project, self.cloud, self.identity)
+            self._closing.append(made.close)
+            return made
+
+        return self._once("azure devops", make)
 
     def databricks(self, host: str) -> Databricks:
         """What is inside the workspace at `host` ("https://…")."""

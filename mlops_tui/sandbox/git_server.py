@@ -102,7 +102,17 @@ def head(path: Path, branch: str) -> str | None:
 
 def tree(path: Path, commit: str) -> dict[str, str]:
     """Path -> git's id of the content, of every file. Raises LookupError for what is no commit here."""
-    listed = _of_commit(path, commit, "ls-tree", "-r", "-z", "--full-tree", commit).decode("utf-8", "replace")
+    return _listed(path, commit, "-r")
+
+
+def folders(path: Path, commit: str) -> dict[str, str]:
+    """The same of every folder; the top one's path is empty."""
+    top = _of_commit(path, commit, "rev-parse", f"{commit}^{{tree}}").decode().strip()
+    return {"": top} | _listed(path, commit, "-r", "-d")
+
+
+def _listed(path: Path, commit: str, *options: str) -> dict[str, str]:
+    listed = _of_commit(path, commit, "ls-tree", *options, "-z", "--full-tree", commit).decode("utf-8", "replace")
     entries = (entry.partition("\t") for entry in listed.split("\0") if entry)
     return {name: what.split()[2] for what, _, name in entries}
 
