@@ -16,7 +16,7 @@ from mlops_tui import redaction
 from mlops_tui.clouds import translate
 from mlops_tui.clouds.rest import Entity, Rest
 from mlops_tui.clouds.translate import Refusal
-from mlops_tui.errors import ConflictError, ForbiddenError, MlopsError, SignInError
+from mlops_tui.errors import ConflictError, ForbiddenError, MlopsError, SignInError, UsageError
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
@@ -97,6 +97,9 @@ class DevOpsRest(Rest):
             pass
         refusal = Refusal(what, status, key, text)
         about = f"{what[:1].upper()}{what[1:]}"
+        if status == 404 and "text/html" in response.headers.get("Content-Type", ""):
+            hint = "Set ci.organization to yours: the NAME in https://dev.azure.com/NAME."
+            return UsageError(f"Azure DevOps knows no organisation {self.organization}.", hint=hint)
         if status == 401 and ("user ''" in text or "TF400813" not in text):
             return self._no_sign_in(status, refusal.raw, key)
         if status == 401:
