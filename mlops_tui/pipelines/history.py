@@ -5,9 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import NotFoundError, UsageError
 from mlops_tui.events import PipelineRunsListed
-from mlops_tui.pipelines.host import NO_PIPELINE
+from mlops_tui.pipelines.host import told_what_makes_it
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
@@ -16,15 +15,9 @@ AT_ONCE = 4
 
 
 def list_runs(host: CiHost, limit: int) -> PipelineRunsListed:
-    """Newest first. Raises UsageError where there is no pipeline yet."""
-    try:
+    """Newest first. Raises NotFoundError where there is no pipeline yet."""
+    with told_what_makes_it():
         runs = host.runs(limit)
-    except NotFoundError as error:
-        raise UsageError(
-            f"{host.title} has no pipeline of this project yet.",
-            problems=(error.raw or error.message,),
-            hint=NO_PIPELINE,
-        ) from error
     waiting = [run.id for run in runs if run.state == "waiting"]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="approvals") as pool:
         asked = tuple(approval for found in pool.map(host.approvals, waiting) for approval in found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlops_tui.errors import UsageError
+from mlops_tui.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
@@ -22,3 +24,13 @@ def ci_host(session: Session) -> CiHost:
             "then `mlops-tui setup` makes repository and pipeline there.",
         )
     return session.clients.ci_host
+
+
+@contextlib.contextmanager
+def told_what_makes_it() -> Iterator[None]:
+    """Where there is no pipeline yet, whoever asks is told what makes it."""
+    try:
+        yield
+    except NotFoundError as error:
+        error.hint = error.hint or NO_PIPELINE
+        raise

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.ci_host import RunOrder
-from mlops_tui.errors import NotFoundError, UsageError
+from mlops_tui.errors import UsageError
 from mlops_tui.events import Identified, PipelineRun, PipelineRunState
 from mlops_tui.events.pipelines import ENDED
-from mlops_tui.pipelines.host import NO_PIPELINE
+from mlops_tui.pipelines.host import told_what_makes_it
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -33,15 +33,9 @@ def order_of(project: Project, branch: str = "", build_number: str = "", stage: 
 
 
 def queue(host: CiHost, emit: Emit, order: RunOrder) -> PipelineRun:
-    """Its id and its page are told at once. Raises UsageError where there is no pipeline yet."""
-    try:
+    """Its id and its page are told at once. Raises NotFoundError where there is no pipeline yet."""
+    with told_what_makes_it():
         run = host.queue(order)
-    except NotFoundError as error:
-        raise UsageError(
-            f"{host.title} has no pipeline of this project yet.",
-            problems=(error.raw or error.message,),
-            hint=NO_PIPELINE,
-        ) from error
     identify(emit, run)
     emit(PipelineRunState(run=run))
     return run

@@ -404,10 +404,10 @@ def test_without_a_host_or_a_pipeline_it_is_said_how_to_get_one() -> None:
         operations.list_runs(session, lambda _: None)
     assert "--ci-host azure-devops" in none.value.hint
     host = FakeHost(PLAY, has_pipeline=False)
-    with pytest.raises(UsageError, match="Azure DevOps has no pipeline") as nothing:
+    with pytest.raises(NotFoundError, match="There is no pipeline") as nothing:
         operations.run(host.session(), lambda _: None, ORDER)
     assert "mlops-tui setup" in nothing.value.hint
-    with pytest.raises(UsageError, match="Azure DevOps has no pipeline"):
+    with pytest.raises(NotFoundError, match="There is no pipeline"):
         operations.list_runs(host.session(), lambda _: None)
 
 
