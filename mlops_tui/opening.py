@@ -9,6 +9,7 @@ from pathlib import Path
 from mlops_tui.clouds.cloud import PUBLIC_CLOUDS, Cloud, local_cloud
 from mlops_tui.errors import UsageError
 from mlops_tui.project import Project, load, require
+from mlops_tui.project_file import find
 from mlops_tui.session import Session
 from mlops_tui.settings import Resolved
 
@@ -70,4 +71,4 @@ def open_session(options: Options, start_practice: StartPractice) -> Session:
     by_secret = project.sign_in == "environment" or (project.sign_in == "auto" and project.client_secret)
     if by_secret or project.sign_in == "federated":
         require(project, resolved, *(WITH_SECRET if by_secret else WITH_TOKEN))
-    return Session(project, cloud)
+    return Session(project, cloud, find(options.file, Path.cwd()))

@@ -144,15 +144,20 @@ def look_at(
     return Look(project, resolved, tuple(problems), file.path)
 
 
-def require(project: Project, resolved: Resolved, *names: str) -> None:
-    """Raises UsageError unless every setting named has a value; says for each how to give one."""
+def require(project: Project, resolved: Resolved | None, *names: str) -> None:
+    """Raises UsageError unless every setting named has a value; says for each how to give one.
+
+    `resolved` tells which variables were set and do not count, where the caller knows.
+    """
     missing = [name for name in names if _value(project, settings.BY_NAME[name]) == ""]
     if not missing:
         return
     what = "a value that it needs" if len(missing) == 1 else f"{len(missing)} values that it needs"
     raise UsageError(
         f"The command lacks {what}: {', '.join(missing)}.",
-        problems=tuple(_how_to_give(settings.BY_NAME[name], resolved.entries[name].source) for name in missing),
+        problems=tuple(
+            _how_to_give(settings.BY_NAME[name], resolved.entries[name].source if resolved else "") for name in missing
+        ),
         hint="Give each in one of the ways named for it, then run the command again.",
     )
 

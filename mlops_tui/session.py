@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.steps import NotYetKnown
@@ -28,9 +29,11 @@ def _nobody(question: Callable[[], bool]) -> bool:
 class Session:
     """What steps and runs are given. Holds no truth of its own: `known` is what this command has seen in the cloud."""
 
-    def __init__(self, project: Project, cloud: Cloud) -> None:
+    def __init__(self, project: Project, cloud: Cloud, file: Path | None = None) -> None:
+        """`file` is the one that the project was read from; None: it has none."""
         self.project = project
         self.cloud = cloud
+        self.file = file
         self.cancelled = threading.Event()
         self.ask: Ask = _nobody  # asks whoever sits there, on the thread that talks to them
         self.prompt: Prompt | None = None  # tells them what signing in takes; set before the clients are made

@@ -66,6 +66,13 @@ def save(given: Path | None, values: Mapping[str, str]) -> Saved:
     return Saved(path, not exists, _differences(before, text, tuple(wanted)))
 
 
+def written(text: str, values: Mapping[str, Value]) -> str:
+    """The text of a project file with these settings, by name. Raises UsageError where one cannot be put there."""
+    for name, value in values.items():
+        text = _with(text, tuple(BY_NAME[name].key.split(".")), value)
+    return text
+
+
 def _wanted(path: Path, values: Mapping[str, str]) -> dict[Keys, Value]:
     """The values in their types, by key. Raises UsageError with all that is wrong."""
     wanted: dict[Keys, Value] = {}

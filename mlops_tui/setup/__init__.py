@@ -7,6 +7,7 @@ from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
 from mlops_tui.setup.delivery_jobs import DeliveryJobs
 from mlops_tui.setup.ml_workspace import MlWorkspace
 from mlops_tui.setup.notebooks import Notebooks
+from mlops_tui.setup.repository import ProjectRepository
 from mlops_tui.setup.resource_group import ResourceGroup
 from mlops_tui.setup.secret_scope import SecretScope
 from mlops_tui.setup.service_principal import ServicePrincipal
@@ -25,6 +26,7 @@ def steps() -> tuple[Step, ...]:
         ServicePrincipal(),
         SecretScope(),
         Notebooks(),
+        ProjectRepository(),
         Cluster(),
         TrainJob(),
         DeliveryJobs(),
