@@ -76,6 +76,11 @@ class GitHub:
         except NotFoundError:
             return None
 
+    def is_private(self) -> bool:
+        """Raises NotFoundError where there is no repository."""
+        with speaking_of(f"the repository {self.full}"):
+            return bool(self._rest.call("GET", self._root)["private"])
+
     def make_repository(self) -> Repository:
         body: Entity = {"name": self._name, "private": self._private, "auto_init": False}
         own = self.account().name.lower() == self._owner.lower()
