@@ -157,6 +157,12 @@ class Directory:
             return False
         return True
 
+    def change_federated_credential(self, object_id: str, wanted: FederatedCredential) -> None:
+        """Let the one of that name trust another issuer or subject. Raises NotFoundError."""
+        body: Entity = {"issuer": wanted.issuer, "subject": wanted.subject, "audiences": [AUDIENCE]}
+        with speaking_of(f"the federated credential {wanted.name}"):
+            self._graph.call("PATCH", f"applications/{object_id}/federatedIdentityCredentials/{wanted.name}", body)
+
     def remove_federated_credential(self, object_id: str, name: str) -> None:
         """Trust that subject no longer; safe to repeat. Its name is as good as its id in Graph's paths."""
         try:

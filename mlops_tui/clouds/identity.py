@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui import redaction
 from mlops_tui.clouds.advice import WAYS
 from mlops_tui.clouds.federated import Federated, federated_token
+from mlops_tui.clouds.federated_subject import SubjectExplained
 from mlops_tui.clouds.patience import transport_options
 from mlops_tui.clouds.translate import speaking_of
 from mlops_tui.errors import SignInError
+from mlops_tui.pipelines import names
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -67,6 +69,7 @@ class Identity:
         self._client_id = project.client_id
         self._tenant_id = project.tenant_id
         self._secret = project.client_secret
+        self._contexts = names.job_contexts(project)
         self._federated = Federated.find(project.federated_token_file, environment, cloud)
         redaction.register(self._secret)
         self.method = self._auto() if project.sign_in == "auto" else project.sign_in
@@ -124,9 +127,10 @@ class Identity:
         source = self._federated
         if source is None:
             raise SignInError("There is no federated token to sign in with.", hint=WAYS)
-        return ClientAssertionCredential(
+        signing_in = ClientAssertionCredential(
             self._tenant_id, self._client_id, lambda: federated_token(source), **self._options()
         )
+        return SubjectExplained(signing_in, self._contexts)
 
     def _with_cli(self) -> TokenCredential:
         from azure.identity import AzureCliCredential

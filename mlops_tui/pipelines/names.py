@@ -18,3 +18,11 @@ def environment_name(project: Project, stage: str) -> str:
 def connection_name(project: Project) -> str:
     """Of the service connection in Azure DevOps by which the pipeline signs in to Azure."""
     return project.name
+
+
+def job_contexts(project: Project) -> tuple[str, ...]:
+    """How the subjects of the pipeline's jobs end on GitHub: by environment, and by branch for those without one."""
+    if project.ci.host != "github":
+        return ()
+    environments = (f"environment:{environment_name(project, stage)}" for stage in STAGES)
+    return (*environments, f"ref:refs/heads/{project.ci.branch}")

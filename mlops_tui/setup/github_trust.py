@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import Change
-from mlops_tui.setup.pipeline import STAGES, environment_name
+from mlops_tui.pipelines.names import STAGES, job_contexts
 from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
 
@@ -39,9 +39,8 @@ def what(name: str) -> str:
 
 def subjects(project: Project, subject_prefix: str) -> dict[str, str]:
     """Name of the credential -> subject (GitHub, "OpenID Connect reference")."""
-    contexts = [f"environment:{environment_name(project, stage)}" for stage in STAGES]
-    contexts.append(f"ref:refs/heads/{project.ci.branch}")
-    return {name: f"{subject_prefix}:{context}" for name, context in zip(names(project), contexts, strict=True)}
+    contexts = zip(names(project), job_contexts(project), strict=True)
+    return {name: f"{subject_prefix}:{context}" for name, context in contexts}
 
 
 def compare(session: Session, subject_prefix: Callable[[], str]) -> list[Change]:
@@ -51,36 +50,47 @@ def compare(session: Session, subject_prefix: Callable[[], str]) -> list[Change]
         return [Change("keep", what(name), unseen) for name in names(session.project) if federated]
     wanted, there = _wanted(session, subject_prefix), _there(session)
     trusted = {(one.issuer, one.subject): one.name for one in there}
-    taken = {one.name for one in there}
+    taken = {one.name: one.subject for one in there}
     changes = []
     for one in wanted:
         if by := trusted.get((one.issuer, one.subject)):
             changes.append(Change("keep", what(one.name), one.subject if by == one.name else f"as {by}: {one.subject}"))
         else:
-            changes.append(Change("replace" if one.name in taken else "create", what(one.name), one.subject))
-    changes += [Change("remove", what(one.name), one.subject) for one in _outdated(session.project, wanted, there)]
-    return changes
+            before = taken.get(one.name)
+            detail = f"{one.subject}, in place of {before}" if before else one.subject
+            changes.append(Change("update" if before else "create", what(one.name), detail))
+    return changes + outdated(session)
+
+
+def outdated(session: Session) -> list[Change]:
+    """What is to go whatever the repository's subjects are."""
+    if session.knows(UNSEEN):
+        return []
+    known = names(session.project) if session.project.ci.authentication == "federated" else ()
+    ours = [one for one in _there(session) if one.name.startswith(prefix(session.project)) and one.name not in known]
+    return [Change("remove", what(one.name), one.subject) for one in ours]
 
 
 def settle(session: Session, subject_prefix: Callable[[], str], pending: set[str], report: Report) -> None:
-    """Make what the plan said; one of ours that trusts another subject goes first, for its name is taken."""
+    """Make what the plan said: what is outdated goes first, for its subject may be wanted under another name."""
     if not any(change.startswith(what("")) for change in pending):
         return
     directory = session.clients.directory
     application = session.know("app_object_id", "service-principal")
     wanted, there = _wanted(session, subject_prefix), _there(session)
-    outdated = _outdated(session.project, wanted, there)
-    fresh = [one for one in wanted if what(one.name) in pending]
-    replaced = [one for one in there if one.name in {new.name for new in fresh} and one not in wanted]
-    for gone in (*outdated, *replaced):
-        if what(gone.name) in pending:
+    taken = {one.name for one in there}
+    known = {one.name for one in wanted}
+    for gone in there:
+        if what(gone.name) in pending and gone.name not in known:
             stop_if_cancelled(session, what(gone.name))
             directory.remove_federated_credential(application, gone.name)
             report.log(f"removed the {what(gone.name)} ({gone.subject})")
-    for one in fresh:
-        stop_if_cancelled(session, what(one.name))
-        directory.add_federated_credential(application, one)
-        report.log(f"made the {what(one.name)}: trusts {one.subject}")
+    for one in wanted:
+        if what(one.name) in pending:
+            stop_if_cancelled(session, what(one.name))
+            put = directory.change_federated_credential if one.name in taken else directory.add_federated_credential
+            put(application, one)
+            report.log(f"{'changed' if one.name in taken else 'made'} the {what(one.name)}: it trusts {one.subject}")
 
 
 def remove(session: Session, report: Report) -> None:
@@ -107,10 +117,3 @@ def _wanted(session: Session, subject_prefix: Callable[[], str]) -> list[Federat
 def _there(session: Session) -> tuple[FederatedCredential, ...]:
     directory = session.clients.directory
     return directory.list_federated_credentials(session.know("app_object_id", "service-principal"))
-
-
-def _outdated(
-    project: Project, wanted: list[FederatedCredential], there: tuple[FederatedCredential, ...]
-) -> list[FederatedCredential]:
-    known = {one.name for one in wanted}
-    return [one for one in there if one.name.startswith(prefix(project)) and one.name not in known]

@@ -60,7 +60,8 @@ class GitHubWiring:
         project, github = session.project, session.clients.github
         repository = github.find_repository()
         if repository is None:
-            return Finding(tuple(replace(change, after="repository") for change in self.wanted(project)))
+            known_after = tuple(replace(change, after="repository") for change in self.wanted(project))
+            return Finding((*known_after, *github_trust.outdated(session)))
         changes = _compare_variables(session, github)
         changes += _compare_secrets(session, github)
         changes += [_compare_environment(session, github, stage) for stage in STAGES]
