@@ -1,4 +1,4 @@
-"""What a job is told whose token names a subject that Azure trusts none of: the one given, and those that were expected.
+"""What a job is told whose token has a subject that Azure does not trust: the one given, and those that were expected.
 
 Entra says the given one alone (AADSTS700213). GitHub, "OpenID Connect reference": a subject is the repository's prefix,
 and behind it the environment, or else the branch.

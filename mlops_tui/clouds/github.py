@@ -76,6 +76,12 @@ class GitHub:
         except NotFoundError:
             return None
 
+    def _visible(self) -> Repository | None:
+        try:
+            return self.find_repository()
+        except ForbiddenError:
+            return None
+
     def is_private(self) -> bool:
         """Raises NotFoundError where there is no repository."""
         with speaking_of(f"the repository {self.full}"):
@@ -89,7 +95,7 @@ class GitHub:
                 path = "user/repos" if own else f"orgs/{quote(self._owner, safe='')}/repos"
                 return _repository(self._rest.call("POST", path, body))
         except ConflictError as error:
-            if found := self.find_repository():
+            if found := self._visible():
                 return found
             hint = "The name is taken by a repository that this token may not see. Choose another (ci.repository)."
             raise ConflictError(error.message, hint=hint, raw=error.raw) from error

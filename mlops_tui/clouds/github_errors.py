@@ -66,7 +66,7 @@ def speaking_of(what: str) -> Iterator[None]:
         raise (refused(error, what) if error.response is not None else translated(error, what)) from error
     except AzureError as error:
         raise translated(error, what) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, json.JSONDecodeError) as error:
         hint = "Is a proxy's or a network's sign-in page in the way, or is ci.organization not on github.com?"
         raise CloudError(f"The answer about {what} is not GitHub's: {redact(str(error))[:200]}.", hint=hint) from error
 
