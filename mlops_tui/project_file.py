@@ -231,21 +231,36 @@ def template(name: str) -> str:
 def write_template(path: Path, name: str = "wine-quality", force: bool = False) -> Path:
     """Write the template `name` to `path` (a file, or a folder that gets an mlops.toml) and return the file's path.
 
-    Raises UsageError for an unknown template, for a file that is there already (unless `force`), and where the place
-    cannot be written.
+    Raises UsageError for an unknown template, and as `write_new`.
     """
-    text = template(name)
-    target = path / NAME if path.is_dir() else path
-    fresh = target.with_name(f".{target.name}.new") if force else target
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    folder, file = (path, NAME) if path.is_dir() else (path.parent, path.name)
+    write_new(folder, {file: template(name)}, force)
+    return folder / file
+
+
+def write_new(folder: Path, texts: Mapping[str, str], force: bool) -> None:
+    """All of these files (path in the folder -> text), or none of them.
+
+    Raises UsageError for one that is there already (unless `force`), and where the place cannot be written.
+    """
+    targets = {folder / path: text for path, text in texts.items()}
+    there = [str(target) for target in targets if target.exists()]
+    if there and not force:
+        raise UsageError(f"{' and '.join(there)} is there already.", hint="Give --force to overwrite it.")
+    fresh: dict[Path, Path] = {}
+    target = folder
     try:
-        with open(fresh, "wb", opener=lambda place, _: os.open(place, flags, 0o600)) as file:
-            file.write(text.encode())
-        if force:
-            fresh.replace(target)
-    except FileExistsError:
-        raise UsageError(f"{target} is there already.", hint="Give --force to overwrite it.") from None
+        for target, text in targets.items():
+            if target.parent != folder:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            new = target.with_name(f".{target.name}.{os.getpid()}.new")
+            with open(new, "xb", opener=lambda place, flags: os.open(place, flags, 0o600)) as file:
+                fresh[target] = new
+                file.write(text.encode())
+        for target, new in fresh.items():
+            new.replace(target)
     except OSError as error:
+        for new in fresh.values():
+            new.unlink(missing_ok=True)
         hint = "Choose a folder of your own: mlops-tui init FOLDER"
         raise UsageError(f"{target} cannot be written: {error.strerror}.", hint=hint) from error
-    return target

@@ -23,21 +23,30 @@ from mlops_tui.events import Event, LogLine
     default="wine-quality",
     help="What to begin with. Default: wine-quality.",
 )
-@click.option("--force", is_flag=True, help="Replace the mlops.toml that is there.")
+@click.option(
+    "--ci",
+    type=click.Choice(["azure-devops", "github"]),
+    help="Write the pipeline's file for this host, too, and name it in mlops.toml.",
+)
+@click.option("--force", is_flag=True, help="Replace the files that are there.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
-def init(template: str, force: bool, folder: Path) -> None:
+def init(template: str, ci: str | None, force: bool, folder: Path) -> None:
     """Write a commented mlops.toml into FOLDER.
 
     Without FOLDER it goes into this one. Without mlops.toml the commands work, too, with the defaults.
+
+    \b
+    mlops-tui init --ci github     and .github/workflows/mlops.yml, which trains and releases
     """
-    from mlops_tui.project_file import write_template
+    from mlops_tui.pipelines.beginning import begin
 
     try:
         _make(folder)
-        write_template(folder / "mlops.toml", template, force)
+        written = begin(folder, template, ci, force)
     except MlopsError as error:
         running.fail(running.reporter_for(), error)
-    click.echo(f"Wrote {folder / 'mlops.toml'}. Read it through, then: mlops-tui up")
+    files = " and ".join(str(file) for file in written)
+    click.echo(f"Wrote {files}. Read {'it' if len(written) == 1 else 'them'} through, then: mlops-tui up")
 
 
 def _make(folder: Path) -> None:

@@ -31,8 +31,8 @@ URL = "https://github.com/contoso/wine.git"
          ForbiddenError, "right to contribute"),
         (f"remote: Permission to contoso/wine.git denied to ada.\nfatal: unable to access '{URL}/': … error: 403",
          ForbiddenError, "right to contribute"),
-        ("! [remote rejected] main (refusing to allow a Personal Access Token to create or update workflow without "
-         + "`workflow` scope)", ForbiddenError, "scope `workflow`"),
+        ("! [remote rejected] main (refusing to allow a Personal Access Token to … without `workflow` scope)",
+         ForbiddenError, "scope `workflow`"),
         ("remote: error: GH006: Protected branch update failed for refs/heads/main.", ForbiddenError, "ci.branch"),
         ("! [remote rejected] main -> main (TF402455: Pushes to this branch are not permitted)", ForbiddenError,
          "ci.branch"),

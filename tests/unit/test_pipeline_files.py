@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from mlops_tui.cli import main
+from mlops_tui.commands import running
 from mlops_tui.errors import UsageError
 from mlops_tui.pipelines.files import pipeline_file
-from mlops_tui.project import Ci, Project
+from mlops_tui.project import Ci, Project, load
 
 BIN = Path(sys.executable).parent
 HOSTS = ("azure-devops", "github")
@@ -97,3 +100,33 @@ def test_a_name_that_would_be_an_expression_is_refused() -> None:
 
 def test_without_a_host_there_is_no_file() -> None:
     assert pipeline_file(Project()) is None
+
+
+def init(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["init", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("host", "path"), [("azure-devops", "azure-pipelines.yml"), ("github", ".github/workflows/mlops.yml")]
+)
+def test_init_begins_a_project_with_its_pipeline(host: str, path: str, tmp_path: Path) -> None:
+    done = init("--ci", host, str(tmp_path / "wine"))
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path}/wine/{path}" in done.output
+    assert (tmp_path / "wine" / path).read_text() == rendered(host)
+    project, resolved = load(tmp_path / "wine" / "mlops.toml", {}, {})
+    assert project.ci.host == host
+    assert resolved.entries["ci_host"].source.startswith("mlops.toml line")
+
+
+def test_init_writes_neither_file_where_one_of_them_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = tmp_path / "azure-pipelines.yml"
+    theirs.write_text("theirs\n")
+    monkeypatch.setattr(running, "leave", lambda code: sys.exit(code))
+    refused = init("--ci", "azure-devops", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "azure-pipelines.yml is there already" in refused.output
+    assert [entry.name for entry in tmp_path.iterdir()] == ["azure-pipelines.yml"]
+    assert theirs.read_text() == "theirs\n"
+    assert init("--ci", "azure-devops", "--force", str(tmp_path)).exit_code == 0
+    assert theirs.read_text() == rendered("azure-devops")
