@@ -17,7 +17,7 @@ def look(session: Session, emit: Emit, name: str) -> None:
         if isinstance(event, Problem):
             emit(event)
 
-    by_name = {step.name: step for step in steps()}
+    by_name = {step.name: step for step in steps(session.project)}
     wanted: list[str] = []
 
     def add(step: str) -> None:

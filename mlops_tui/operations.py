@@ -63,7 +63,7 @@ def describe(options: Options, emit: Emit, practice: Mapping[str, str] | None) -
 
     looked = project.look(options.file, options.environment, options.flags, practice)
     emit(settings_form.settings_read(looked))
-    emit(settings_form.describe(steps(), looked.project))
+    emit(settings_form.describe(steps(looked.project), looked.project))
 
 
 def setup(session: Session, emit: Emit, *, plan_only: bool = False, confirm: Confirm | None = None) -> str:
@@ -80,7 +80,7 @@ def plan(session: Session, emit: Emit) -> Plan:
     """Look at everything that setup makes."""
     from mlops_tui.setup import steps
 
-    return Engine(steps(), session, emit).plan()
+    return Engine(steps(session.project), session, emit).plan()
 
 
 def apply(session: Session, emit: Emit, plan: Plan, only: Collection[str] = ()) -> str:
@@ -89,7 +89,7 @@ def apply(session: Session, emit: Emit, plan: Plan, only: Collection[str] = ()) 
 
     if not plan.pending and not only:
         return "Nothing to do."
-    _raise_first(Engine(steps(), session, emit).apply(plan, only))
+    _raise_first(Engine(steps(session.project), session, emit).apply(plan, only))
     return f"{plan.pending} changes of the plan are left." if plan.pending else "Everything is set up."
 
 
@@ -97,7 +97,7 @@ def teardown(session: Session, emit: Emit) -> str:
     """Remove what setup makes."""
     from mlops_tui.setup import steps
 
-    _raise_first(Engine(steps(), session, emit).remove())
+    _raise_first(Engine(steps(session.project), session, emit).remove())
     return "Everything that setup makes is gone."
 
 

@@ -10,6 +10,7 @@ from mlops_tui.clouds.databricks_artifacts import Artifacts
 from mlops_tui.clouds.databricks_clusters import Clusters
 from mlops_tui.clouds.databricks_experiments import Experiments
 from mlops_tui.clouds.databricks_files import Files
+from mlops_tui.clouds.databricks_git import Git
 from mlops_tui.clouds.databricks_jobs import Jobs
 from mlops_tui.clouds.databricks_models import Models
 from mlops_tui.clouds.databricks_notebooks import Notebooks
@@ -39,6 +40,7 @@ class Databricks:
         self.secrets = Secrets(self)
         self.tokens = AccessTokens(self)
         self.notebooks = Notebooks(self)
+        self.git = Git(self)
         self.clusters = Clusters(self)
         self.jobs = Jobs(self)
         self.runs = Runs(self)

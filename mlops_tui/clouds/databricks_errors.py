@@ -61,6 +61,18 @@ QUOTA = Meaning(
 STATE = Meaning(
     ConflictError, "It is busy with something else; wait until that has ended, then run the same command again."
 )
+GIT_SIGN_IN = Meaning(
+    SignInError,
+    "Databricks signs in to the host of Git with the token that `mlops-tui setup` has put into your Git credential. "
+    "Check that this token has not expired and may read the repository; give a new one and run setup again.",
+    f"{DOCS}/repos/get-access-tokens-from-git-provider",
+)
+GIT_EDITS = Meaning(
+    ConflictError,
+    "Somebody has edited files in the Git folder and not committed them. Open the folder in the workspace, choose Git, "
+    "and commit and push what is to stay, or discard it; then run the same command again.",
+    f"{DOCS}/repos/git-operations-with-repos",
+)
 TAKEN = Meaning(ConflictError, "Something of that name is there already; run the same command again to look at it.")
 MISSING = Meaning(
     NotFoundError, "It may have been removed meanwhile; run the same command again to see what is left to do."
@@ -90,6 +102,8 @@ WORDINGS: tuple[tuple[str, Meaning], ...] = (
             f"{DOCS}/security/network/classic/private-link",
         ),
     ),
+    ("git provider credentials", GIT_SIGN_IN),
+    ("remote repo not found", Meaning(NotFoundError, GIT_SIGN_IN.hint, GIT_SIGN_IN.link)),
     ("quota", QUOTA),
     (" does not exist", MISSING),  # clusters and jobs say it with INVALID_PARAMETER_VALUE
 )
@@ -104,6 +118,13 @@ CODES: dict[str, Meaning] = {
     "ABORTED": STATE,
     "RESOURCE_ALREADY_EXISTS": TAKEN,
     "ALREADY_EXISTS": TAKEN,
+    "GIT_CONFLICT": GIT_EDITS,
+    "GIT_UNKNOWN_REF": Meaning(NotFoundError, "Check ci.branch, and that the branch was pushed."),
+    "GIT_URL_NOT_ON_ALLOW_LIST": Meaning(
+        ForbiddenError,
+        "The workspace reaches listed repositories only; ask its admin to add this one.",
+        f"{DOCS}/repos/enable-disable-repos-with-api",
+    ),
     "RESOURCE_DOES_NOT_EXIST": MISSING,
     "NOT_FOUND": MISSING,
     "REQUEST_LIMIT_EXCEEDED": THROTTLED,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlops_tui.setup.cluster import Cluster
 from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
 from mlops_tui.setup.delivery_jobs import DeliveryJobs
+from mlops_tui.setup.git_folder import GitFolder
 from mlops_tui.setup.ml_workspace import MlWorkspace
 from mlops_tui.setup.notebooks import Notebooks
 from mlops_tui.setup.repository import ProjectRepository
@@ -15,9 +18,16 @@ from mlops_tui.setup.sign_in import SignIn
 from mlops_tui.setup.train_job import TrainJob
 from mlops_tui.steps import Step
 
+if TYPE_CHECKING:
+    from mlops_tui.project import Project
 
-def steps() -> tuple[Step, ...]:
-    """The wizard's table of contents: each step needs only what stands before it."""
+
+def steps(project: Project | None = None) -> tuple[Step, ...]:
+    """The wizard's table of contents: each step needs only what stands before it.
+
+    What jobs need depends on where the project has its notebooks; without one they need the imported ones.
+    """
+    source = project.notebook_source if project else "workspace"
     return (
         SignIn(),
         ResourceGroup(),
@@ -27,7 +37,8 @@ def steps() -> tuple[Step, ...]:
         SecretScope(),
         Notebooks(),
         ProjectRepository(),
+        GitFolder(),
         Cluster(),
-        TrainJob(),
-        DeliveryJobs(),
+        TrainJob(source),
+        DeliveryJobs(source),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.delivery.parameters import NOTEBOOKS, TITLES, JobKind, Place, kinds, parameters, place, stage_of
 from mlops_tui.events import Change
-from mlops_tui.setup import marks, notebook_job
+from mlops_tui.setup import job_notebooks, marks, notebook_job
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding
 
@@ -41,7 +41,6 @@ class DeliveryJobs:
         "deploy later costs by the hour; before production you are shown how much, and asked."
     )
     link = "https://learn.microsoft.com/azure/machine-learning/concept-endpoints-online"
-    needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "notebooks", "cluster")
     settings: tuple[str, ...] = (
         "model_name",
         "registered_model",
@@ -56,6 +55,10 @@ class DeliveryJobs:
         "managed_instance_type",
         "managed_instances",
     )
+
+    def __init__(self, notebook_source: str = "workspace") -> None:
+        where = job_notebooks.needs(notebook_source)
+        self.needs: tuple[str, ...] = ("sign-in", "databricks-workspace", *where, "cluster")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         return tuple(
@@ -91,7 +94,8 @@ class DeliveryJobs:
     def by_hand(self, project: Project) -> str:
         put = ".tasks[0].existing_cluster_id"
         made = [
-            notebook_job.create_by_hand(_settings(project, kind, BY_HAND, "CLUSTER_ID"), put) for kind in kinds(project)
+            notebook_job.create_by_hand(_settings(project, kind, BY_HAND, "CLUSTER_ID", job_notebooks.BY_HAND), put)
+            for kind in kinds(project)
         ]
         return "\n".join([notebook_job.cluster_by_hand(project), *made])
 
@@ -110,10 +114,11 @@ def _detail(project: Project) -> str:
 
 
 def _wanted(session: Session, kind: JobKind) -> Settings:
-    return _settings(session.project, kind, place(session), session.know("cluster_id", "cluster"))
+    cluster_id, repository = session.know("cluster_id", "cluster"), job_notebooks.repository(session)
+    return _settings(session.project, kind, place(session), cluster_id, repository)
 
 
-def _settings(project: Project, kind: JobKind, where: Place, cluster_id: str) -> Settings:
+def _settings(project: Project, kind: JobKind, where: Place, cluster_id: str, repository: str) -> Settings:
     """What jobs/create is asked for. One run at a time, the next in a queue: two deployments must not race."""
     defaults = parameters(project, kind, where, stage_of(project, kind))
     given = {name: f"{{{{job.parameters.{name}}}}}" for name in defaults if name != "log_folder"}
@@ -122,14 +127,14 @@ def _settings(project: Project, kind: JobKind, where: Place, cluster_id: str) ->
         "task_key": TASK,
         "existing_cluster_id": cluster_id,
         "notebook_task": {
-            "notebook_path": f"{project.notebook_folder}/{NOTEBOOKS[kind]}",
-            "source": "WORKSPACE",
+            **job_notebooks.task(project, NOTEBOOKS[kind]),
             "base_parameters": given | {"log_path": log_path},
         },
         "libraries": [{"pypi": {"package": package}} for package in LIBRARIES],
     }
     return {
         "name": job_name(project, kind),
+        **job_notebooks.job(project, repository),
         "tags": marks.tags(project),
         "max_concurrent_runs": 1,
         "queue": {"enabled": True},

@@ -142,10 +142,10 @@ def _what(path: str) -> str:
 
 
 def _same(there: str | None, here: str) -> bool:
-    return there is not None and _essence(there) == _essence(here)
+    return there is not None and essence(there) == essence(here)
 
 
-def _essence(source: str) -> str:
+def essence(source: str) -> str:
     """Without what the platform adds or takes on the way: the header line, line ends, space at the end."""
     lines = [line.rstrip() for line in source.lstrip("\ufeff").splitlines()]
     if lines and lines[0] == HEADER:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import Change
-from mlops_tui.setup import marks, notebook_job
+from mlops_tui.setup import job_notebooks, marks, notebook_job
 from mlops_tui.steps import Finding
 
 if TYPE_CHECKING:
@@ -32,8 +32,18 @@ class TrainJob:
         "minutes. If a training fails, the others go on, and you can start it again."
     )
     link = "https://learn.microsoft.com/en-us/azure/databricks/jobs/for-each"
-    needs: tuple[str, ...] = ("databricks-workspace", "notebooks", "cluster")
-    settings: tuple[str, ...] = ("job_prefix", "experiment", "data_path", "parallel", "timeout_seconds", "log_folder")
+    settings: tuple[str, ...] = (
+        "notebook_source",
+        "job_prefix",
+        "experiment",
+        "data_path",
+        "parallel",
+        "timeout_seconds",
+        "log_folder",
+    )
+
+    def __init__(self, notebook_source: str = "workspace") -> None:
+        self.needs: tuple[str, ...] = ("databricks-workspace", *job_notebooks.needs(notebook_source), "cluster")
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         runs = f"{project.training.parallel} runs side by side on the cluster {project.cluster.name}"
@@ -44,18 +54,18 @@ class TrainJob:
         if find(session) is None:  # told even where the cluster is still to be made
             session.forget(KNOWN)
             return Finding(self.wanted(project))
-        wanted = _settings(project, _cluster_id(session))
+        wanted = _wanted(session)
         return Finding((notebook_job.compare(session, KNOWN, wanted, ""),))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
-        notebook_job.bring_in_line(session, KNOWN, _settings(session.project, _cluster_id(session)), report)
+        notebook_job.bring_in_line(session, KNOWN, _wanted(session), report)
 
     def remove(self, session: Session, report: Report) -> None:
         notebook_job.remove(session, KNOWN, _job_name(session.project), report)
 
     def by_hand(self, project: Project) -> str:
         put = ".tasks[0].for_each_task.task.existing_cluster_id"
-        made = notebook_job.create_by_hand(_settings(project, "CLUSTER_ID"), put)
+        made = notebook_job.create_by_hand(_settings(project, "CLUSTER_ID", job_notebooks.BY_HAND), put)
         return f"{notebook_job.cluster_by_hand(project)}\n{made}"
 
 
@@ -64,15 +74,15 @@ def find(session: Session) -> Job | None:
     return notebook_job.find(session, _job_name(session.project))
 
 
-def _cluster_id(session: Session) -> str:
-    return session.know("cluster_id", "cluster")
-
-
 def _job_name(project: Project) -> str:
     return f"{project.job_prefix} (Train)"
 
 
-def _settings(project: Project, cluster_id: str) -> Settings:
+def _wanted(session: Session) -> Settings:
+    return _settings(session.project, session.know("cluster_id", "cluster"), job_notebooks.repository(session))
+
+
+def _settings(project: Project, cluster_id: str, repository: str) -> Settings:
     """What jobs/create is asked for (Jobs 2.2: for_each_task, job parameters, dynamic value references)."""
     from mlops_tui.training.sweep import inputs, named
 
@@ -90,8 +100,7 @@ def _settings(project: Project, cluster_id: str) -> Settings:
         "task_key": "train_iteration",
         "existing_cluster_id": cluster_id,
         "notebook_task": {
-            "notebook_path": f"{project.notebook_folder}/{NOTEBOOK}",
-            "source": "WORKSPACE",
+            **job_notebooks.task(project, NOTEBOOK),
             "base_parameters": {
                 "alpha": "{{input.alpha}}",
                 "l1_ratio": "{{input.l1_ratio}}",
@@ -107,6 +116,7 @@ def _settings(project: Project, cluster_id: str) -> Settings:
     sweep = {"inputs": "{{job.parameters.runs}}", "concurrency": training.parallel, "task": iteration}
     return {
         "name": _job_name(project),
+        **job_notebooks.job(project, repository),
         "tags": marks.tags(project),
         "max_concurrent_runs": MAX_CONCURRENT_RUNS,
         "timeout_seconds": training.timeout_seconds,

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_tui.sandbox.host_tokens import HostTokens
 from tests.contract.azure_fixtures import raw
+from tests.contract.workspace_users import inside
 from tests.credentials import written
 
 if TYPE_CHECKING:
@@ -41,6 +43,21 @@ class Repository:
         self.git("commit", "--quiet", "--message", message)
         self.git("push", "--quiet", self.url, "HEAD")
         return self.git("rev-parse", "HEAD")
+
+    def another_token(self) -> str:
+        """Of the same person, as good as the first."""
+        with inside(self.live) as sandbox:
+            owner = HostTokens(sandbox.store).owner("github", self.token)
+            assert owner is not None
+            return HostTokens(sandbox.store).issue("github", owner)
+
+    def forget(self, commit: str) -> None:
+        """As hosts do some time after nothing leads to a commit any more."""
+        for path in (self.live.folder / "git" / "github").glob("*.git"):
+            where = ["git", f"--git-dir={path}"]
+            if subprocess.run([*where, "cat-file", "-e", commit], capture_output=True, check=False).returncode == 0:
+                subprocess.run([*where, "reflog", "expire", "--expire=now", "--all"], check=True)
+                subprocess.run([*where, "gc", "--quiet", "--prune=now"], check=True)
 
     def git(self, *words: str) -> str:
         header = base64.b64encode(f"learner:{self.token}".encode()).decode()

@@ -55,6 +55,10 @@ def run_once(workspace: WorkspaceClient, source: GitSource | None, path: str, ki
     return finished(workspace, waiting.run_id)
 
 
+def used_commit(run: Any) -> str:
+    return str(run.git_source.git_snapshot.used_commit)
+
+
 def output(workspace: WorkspaceClient, run: Any) -> str:
     shown = workspace.jobs.get_run_output(run.tasks[0].run_id)
     return str((shown.notebook_output and shown.notebook_output.result) or shown.error)
@@ -71,12 +75,12 @@ def test_a_job_runs_what_the_branch_holds_when_it_begins(workspace: WorkspaceCli
     assert word == "first"  # %run found its neighbour
     assert path.startswith("/Repos/.internal/")
     assert path.endswith(f"_commits/{first}/notebooks/who")
-    assert run.git_source.git_snapshot.used_commit == first
+    assert used_commit(run) == first
 
     second = wine.commit({"notebooks/words.py": f"{HEADER}WORD = 'second'\n"})
     run = finished(workspace, workspace.jobs.run_now(job).run_id)
     assert output(workspace, run).startswith("second ")
-    assert run.git_source.git_snapshot.used_commit == second
+    assert used_commit(run) == second
     assert workspace.jobs.get(job).settings.git_source.git_snapshot is None  # type: ignore[union-attr]
     assert ".internal" not in str([one.path for one in workspace.workspace.list("/Repos")])
 
@@ -127,8 +131,8 @@ def test_settings_that_name_no_repository_or_no_one_place_in_it_are_refused(
     both = of(wine, git_branch="main", git_tag="v1")
     with pytest.raises(InvalidParameterValue, match=r"Exactly one of git_branch, git_tag, git_commit"):
         run_once(workspace, both, "notebooks/who")
+    outside = GitSource("https://github.com/contoso/wine", GitProvider.GIT_HUB, git_branch="main")
     with pytest.raises(BadRequest, match="opens no connection to the outside"):
-        outside = GitSource("https://github.com/contoso/wine", GitProvider.GIT_HUB, git_branch="main")
         run_once(workspace, outside, "notebooks/who")
     with pytest.raises(InvalidParameterValue, match="git_source must be specified"):
         run_once(workspace, None, "notebooks/who", Source.GIT)

@@ -36,7 +36,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> dict[str, Paper]:
     """A cloud of three things, none of which is there: a group, a workspace in it, and a lake beside it."""
     there: set[str] = set()
     steps = (Paper("group", there), Paper("workspace", there, ("group",)), Paper("lake", there))
-    monkeypatch.setattr("mlops_tui.setup.steps", lambda: steps)
+    monkeypatch.setattr("mlops_tui.setup.steps", lambda _: steps)
     return {step.name: step for step in steps}
 
 
