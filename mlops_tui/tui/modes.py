@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.screen import Screen
 
-SECTIONS = ("setup", "training", "delivery", "history")
+SECTIONS = ("setup", "training", "delivery", "history", "pipelines")
 
 
 def _opening() -> Screen[Any]:
@@ -40,10 +40,17 @@ def _history() -> Screen[Any]:
     return HistoryScreen()
 
 
+def _pipelines() -> Screen[Any]:
+    from mlops_tui.tui.screens.pipelines import PipelinesScreen
+
+    return PipelinesScreen()
+
+
 MODES: dict[str, str | Callable[[], Screen[Any]]] = {
     "opening": _opening,
     "setup": _setup,
     "training": _training,
     "delivery": _delivery,
     "history": _history,
+    "pipelines": _pipelines,
 }

@@ -19,8 +19,10 @@ TEXTS = {
 }
 # What our own programs say, and match by.
 FIXED = {"type", "state", "status", "level", "action", "step", "name", "needs", "setting", "source", "Identified.what"}
-FIXED |= {"lane", "stage", "health", "verdict"}
-FIXED |= {f"{kind}.run" for kind in ("RunState", "MetricsRead")} | {"Identified.id", "RunResult.run_id"}
+FIXED |= {"lane", "health", "verdict", "kind", "parent"}
+FIXED |= {f"{kind}.stage" for kind in ("Endpoint", "Verdict", "ApprovalAsked", "Approved", "Predicted")}
+FIXED |= {f"{kind}.run" for kind in ("RunState", "MetricsRead", "PipelinePartState", "PipelineApproved")}
+FIXED |= {"PipelineApproval.run", "PipelineRun.id", "PipelinePart.id", "Identified.id", "RunResult.run_id"}
 
 
 def hostile(events: Iterable[Event], text: str) -> list[Event]:

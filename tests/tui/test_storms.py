@@ -32,17 +32,29 @@ from tests.tui.deliveries import (
 )
 from tests.tui.hostile import TEXTS, hostile
 from tests.tui.picture import text_of
+from tests.tui.pipelines import MINE, begun, earlier, listed, lost, parts, waiting
+from tests.tui.pipelines import run as pipeline_run
+from tests.tui.pipelines_scene import opened
 from tests.tui.replay import Answer, Replay, recorded
 
 SIZES = ((80, 24), (120, 40))
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 KEYS = [
-    *"abcdefghijklmnoprstuvwxyz1234 /?<>[]GDCO",
+    *"abcdefghijklmnoprstuvwxyz12345 /?<>[]GDCO",
     *("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown"),
     *("f1", "f2", "f3", "f4", "f5", "ctrl+p", "ctrl+a", "backspace", "delete", "space", "question_mark", "slash"),
 ]
 LAUNCH = ("2", "n", "enter")
-OFTEN = [LAUNCH, LAUNCH, ("1", "a", "enter"), ("3", "g"), ("3", "t", "f5"), ("q",), ("ctrl+c",)]
+OFTEN = [
+    LAUNCH,
+    LAUNCH,
+    ("1", "a", "enter"),
+    ("3", "g"),
+    ("3", "t", "f5"),
+    ("5", "n", "ctrl+u", "f5"),
+    ("q",),
+    ("ctrl+c",),
+]
 MOVES = [*((key,) for key in KEYS), *OFTEN * 2]
 PLACES = (
     ("enter",),
@@ -55,6 +67,11 @@ PLACES = (
     ("t", "f5", "f6", "f7", "escape", "k", "y", "left_square_bracket"),
     ("a", *"why", "enter", "escape"),
     ("4", "enter", "enter", "escape"),
+    ("5", "down", "tab", "down", "up", "enter", "escape"),
+    ("n", "ctrl+u", "f5"),
+    ("a", "enter"),
+    ("up", "a", *"why", "escape", "c", "tab", "enter"),
+    ("right_square_bracket", "right_square_bracket", "right_square_bracket", "l", "f", "y", "r"),
     ("f1", "escape", "ctrl+p", "escape"),
 )
 
@@ -74,8 +91,8 @@ def answers(text: str = "", hold_training: bool = False) -> Replay:
     ]
     return Replay(
         {
-            "open": [Answer(told("open"))],
-            "describe": [Answer(told("open"))],
+            "open": [Answer(hostile(opened(), text))],
+            "describe": [Answer(hostile(opened(), text))],
             "plan": [Answer(told("plan"))],
             "apply": [Answer(failed, exit_code=1), Answer(told("apply"))],
             "teardown": [Answer([Problem(error=failure)], exit_code=1)],
@@ -88,6 +105,7 @@ def answers(text: str = "", hold_training: bool = False) -> Replay:
             "save_settings": [Answer([Problem(error=failure)], 2)],
             "end_run": [Answer(), Answer([Problem(error=failure)], 1)],
             **_delivery(text, failure),
+            **_pipelines(text, failure),
         }
     )
 
@@ -114,6 +132,23 @@ def _delivery(text: str, failure: ErrorCard) -> dict[str, Sequence[Answer]]:
     }
 
 
+def _pipelines(text: str, failure: ErrorCard) -> dict[str, Sequence[Answer]]:
+    """The same of the pipeline on its CI host."""
+
+    def told(*events: Event) -> Answer:
+        return Answer(hostile(events, text))
+
+    failed = Answer([Problem(error=failure)], 1)
+    waits = listed(pipeline_run(19, "waiting"), *earlier(), approvals=[MINE])
+    return {
+        "ci_runs": [told(waits), failed],
+        "ci_log": [told(*waiting()), told(*parts(number=18)), failed],
+        "ci_run": [told(*begun(), *waiting()), told(*begun(), *lost()), failed],
+        "ci_approve": [failed, Answer()],
+        "ci_cancel": [failed, Answer()],
+    }
+
+
 def app_on(replay: Replay, folder: Path) -> MlopsApp:
     return MlopsApp(connect=lambda: replay, environment={"MLOPS_TUI_HOME": str(folder)})
 
@@ -135,12 +170,13 @@ async def test_no_text_breaks_a_screen(name: str, tmp_path: Path) -> None:
         await visit(pilot)
         check_text(pilot)
         await pilot.resize_terminal(*other)
-        for section in "1234":
+        for section in "12345":
             await pilot.press(section)
             await pilot.pause()
             check_text(pilot)
     asked = {do for do, _ in replay.asked}
     everywhere = {"open", "plan", "apply", "train", "runs", "images", "deploy", "rollback", "rows", "endpoint_key"}
+    everywhere |= {"ci_runs", "ci_log", "ci_run", "ci_approve", "ci_cancel"}
     assert everywhere <= asked, "the visit did not get everywhere"
 
 
@@ -159,7 +195,7 @@ async def test_a_terminal_may_change_its_size_all_the_time(tmp_path: Path) -> No
                 await pilot.resize_terminal(chance.randint(1, 220), chance.randint(1, 70))
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        assert "mlops-tui" in text_of(pilot.app)
+        assert "1 Setup" in text_of(pilot.app)
 
 
 async def test_any_keys_in_any_order(tmp_path: Path) -> None:

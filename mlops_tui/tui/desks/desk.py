@@ -30,8 +30,10 @@ from mlops_tui.run_parameters import Parameters
 from mlops_tui.tui.connection import Connection, Request
 from mlops_tui.tui.desks.delivery import DeliveryDesk
 from mlops_tui.tui.desks.line import Line, Notice, Topic
+from mlops_tui.tui.desks.pipelines import PipelinesDesk
 from mlops_tui.tui.desks.setup import SetupDesk
 from mlops_tui.tui.desks.training import TrainingDesk
+from mlops_tui.tui.words.pipelines import run_words
 
 WAIT_SECONDS = 0.1  # between two looks at what is still running, while everything is being ended
 
@@ -64,7 +66,7 @@ class Desk:
     @property
     def busy(self) -> list[str]:
         """What would notice that the app ends, in words; empty: nothing runs."""
-        return [*filter(None, [self.setup.busy]), *self.training.busy, *self.delivery.busy]
+        return [*filter(None, [self.setup.busy]), *self.training.busy, *self.delivery.busy, *self.pipelines.busy]
 
     @property
     def left_behind(self) -> str:
@@ -80,7 +82,16 @@ class Desk:
             lines.append(
                 "What the cloud does for the delivery goes on there; start mlops-tui again to see how far it is."
             )
+        for row in self.pipelines.own:
+            lines.append(f"Pipeline {run_words(row.run)} goes on at {self.pipelines.state.host or 'its host'}.")
+            lines.append(f"Come back to it: start mlops-tui again, or `mlops-tui ci logs {row.run.id} --follow`.")
         return "\n".join(lines)
+
+    @property
+    def has_ci_host(self) -> bool:
+        """Somebody has chosen where repository and pipeline are."""
+        host = self.settings.get("ci_host")
+        return host is not None and host.value not in ("", "none")
 
     def find_sign_ins(self) -> Request:
         """Look for ways into a cloud on this machine."""
@@ -118,6 +129,8 @@ class Desk:
                 self.opened = True
                 self.setup.look()
                 self.training.find_sweeps()
+                if self.has_ci_host:
+                    self.pipelines.list_runs()
             self.line.changed("setup")
 
         self._opening = self.line.ask("open", fold, ended)
@@ -166,6 +179,9 @@ class Desk:
         self.delivery.end()
         asked: set[str] = set()
         while self.busy:
+            for row in self.pipelines.own:
+                if not row.ending:
+                    self.pipelines.cancel(row.run.id)
             for sweep in self.training.state.running:  # one that is just starting gets its number in a moment
                 if sweep.job_run and sweep.job_run not in asked:
                     asked.add(sweep.job_run)
@@ -180,6 +196,14 @@ class Desk:
         """Nothing is known of the cloud yet."""
         self.setup, self.training = SetupDesk(self.line), TrainingDesk(self.line, self.logs)
         self.delivery = DeliveryDesk(self.line, self.logs, self.training.history)
+        self.pipelines = PipelinesDesk(self.line, self.logs, self._pipeline_over)
+
+    def _pipeline_over(self) -> None:
+        """It has trained and delivered: whoever has looked at that before looks again."""
+        if self.training.state.listed and not self.training.state.listing:
+            self.training.list_runs()
+        if self.delivery.state.read:
+            self.delivery.read()
 
     def _fold(self, event: Event) -> None:
         if isinstance(event, SettingsRead):

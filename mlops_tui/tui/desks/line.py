@@ -9,7 +9,7 @@ from typing import Literal
 from mlops_tui.events import CommandStarted, Event, LogLine, SettingsRead, StepsDescribed, StepState
 from mlops_tui.tui.connection import Connection, Request
 
-Topic = Literal["opening", "settings", "setup", "training", "delivery", "history"]
+Topic = Literal["opening", "settings", "setup", "training", "delivery", "history", "pipelines"]
 Severity = Literal["information", "warning", "error"]
 INTERRUPTED = 130  # the exit code of a request that was asked to stop
 LOCAL = ("open", "describe", "save_settings", "sign_ins")  # requests that are answered without signing in

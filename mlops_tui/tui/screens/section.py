@@ -29,6 +29,7 @@ class Section(Screen[None]):
         Binding("2,f3", "go('training')", "Training", show=False),
         Binding("3,f4", "go('delivery')", "Delivery", show=False),
         Binding("4,f5", "go('history')", "History", show=False),
+        Binding("5,f6", "go('pipelines')", "Pipelines", show=False),
         Binding("0", "app.choose_cloud", "Choose another cloud", show=False),
     ]
 

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
     from mlops_tui.tui.desks.line import Topic
 
-TITLES = {"setup": "1 Setup", "training": "2 Training", "delivery": "3 Delivery", "history": "4 History"}
+TITLES = {
+    "setup": "1 Setup",
+    "training": "2 Training",
+    "delivery": "3 Delivery",
+    "history": "4 History",
+    "pipelines": "5 Pipelines",
+}
 PADDING = 2  # cells around each name
 EDGES = 3  # cells: one more after the app's name, two around what stands at the right
 SEPARATOR = " · "
@@ -44,7 +50,7 @@ class SectionTab(Static):
 class SectionBar(Horizontal):
     """Brings itself up to date; the screens need not think of it."""
 
-    TOPICS: ClassVar[tuple[Topic, ...]] = ("setup", "settings", "training", "delivery")
+    TOPICS: ClassVar[tuple[Topic, ...]] = ("setup", "settings", "training", "delivery", "pipelines")
     DEFAULT_CSS = """
     SectionBar {
         height: 1; background: $panel; color: $foreground;
@@ -80,7 +86,12 @@ class SectionBar(Horizontal):
     def show(self) -> None:
         """What the desk knows, if that has changed."""
         desk = cast("MlopsApp", self.app).desk
-        busy = {"setup": desk.setup.busy, "training": desk.training.busy, "delivery": desk.delivery.busy}
+        busy = {
+            "setup": desk.setup.busy,
+            "training": desk.training.busy,
+            "delivery": desk.delivery.busy,
+            "pipelines": desk.pipelines.running,
+        }
         for tab in self.query(SectionTab):
             tab.show(bool(busy.get(tab.section)))
         where = self._whereabouts()
@@ -105,7 +116,8 @@ class SectionBar(Horizontal):
     @property
     def _room(self) -> int:
         """Cells beside the name and the tabs."""
-        beside = [f"{child.render()}" for child in self.query(Static) if not child.has_class("where")]
+        shown = (child for child in self.query(Static) if child.display and not child.has_class("where"))
+        beside = [f"{child.render()}" for child in shown]
         return self.size.width - sum(cell_len(text) + PADDING for text in beside) - EDGES
 
     def _changed(self, topic: Topic) -> None:
