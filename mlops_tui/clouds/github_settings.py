@@ -15,7 +15,7 @@ from urllib.parse import quote
 from mlops_tui import redaction
 from mlops_tui.clouds.github_errors import speaking_of
 from mlops_tui.clouds.rest import Entity
-from mlops_tui.errors import NotFoundError, UsageError
+from mlops_tui.errors import ForbiddenError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.github_rest import GitHubRest
@@ -131,6 +131,8 @@ class GitHubSettings:
                 plan = self._rest.call("GET", f"orgs/{quote(self._owner, safe='')}").get("plan") or {}
         except NotFoundError:
             return False  # a person's: their plans have none
+        except ForbiddenError:
+            return None
         name = str(plan.get("name") or "")
         return name.startswith(WITH_REVIEWERS) if name else None
 

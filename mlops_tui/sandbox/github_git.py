@@ -13,9 +13,12 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox import git_server
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint
+from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.git_server import Update
 from mlops_tui.sandbox.github_dialect import GITHUB
 from mlops_tui.sandbox.github_service import GitHubService, Need
+from mlops_tui.sandbox.pages import Pages
+from mlops_tui.sandbox.seed import ORGANIZATION
 
 READ = Need("contents", "read", "read")
 WRITE = Need("contents", "write", "write")
@@ -33,7 +36,12 @@ class GitHubGit(GitHubService):
             self.at("GET", "/git/trees/{commit}", self.tree, READ),
             self.at("GET", "/commits/{commit:path}", self.commit, READ),
             self.at("GET", "/contents/{file:path}", self.contents, READ),
+            # Last, for it fits the addresses of git, too: what people click on.
+            self.on("GET", f"/{ORGANIZATION}/{{rest:path}}", self.in_browser, OPEN),
         ]
+
+    def in_browser(self, call: Call) -> Response:
+        return self.sandbox.find(Pages).show(call)
 
     def smart(self, call: Call) -> Response:
         """What a `git` that clones, fetches or pushes asks; who may not know of a repository gets a plain 404."""

@@ -129,9 +129,9 @@ class Desk:
                 store.put("user", ADA.object_id, _person(ADA))
             return HostTokens(store).issue("github", owner, scopes)
 
-    def push(self, files: Mapping[str, str], message: str, branch: str = "main") -> str:
-        """A commit with these files more, on the branch; its id."""
-        github = self.github()
+    def push(self, files: Mapping[str, str], message: str, branch: str = "main", token: str = "") -> str:
+        """A commit with these files more, on the branch; its id. Raises CalledProcessError."""
+        github = self.github(**({"github_token": token} if token else {}))
         place = self.folder / "work"
         if not place.exists():
             self._git("init", "--quiet", "-b", branch, str(place), where=self.folder)
@@ -140,19 +140,20 @@ class Desk:
             (place / name).write_text(text)
         self._git("add", ".", where=place)
         self._git("commit", "--quiet", "-m", message, where=place)
-        self._git("push", "--quiet", f"{self.live.origin}/{github.full}.git", f"HEAD:{branch}", where=place)
+        address = f"{self.live.origin}/{github.full}.git"
+        self._git("push", "--quiet", address, f"HEAD:{branch}", where=place, signed_in=github.authorization())
         return self._git("rev-parse", "HEAD", where=place).strip()
 
-    def _git(self, *arguments: str, where: Path) -> str:
-        signed_in = {
+    def _git(self, *arguments: str, where: Path, signed_in: str = "") -> str:
+        ours = {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "http.extraheader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: {self.github().authorization()}",
+            "GIT_CONFIG_VALUE_0": f"Authorization: {signed_in}",
             "GIT_SSL_CAINFO": str(self.live.ca),
             "GIT_CONFIG_GLOBAL": os.devnull,
         }
         people = [f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
-        environment = os.environ | signed_in | dict.fromkeys(people, "ada@example.com")
+        environment = os.environ | ours | dict.fromkeys(people, "ada@example.com")
         done = subprocess.run(
             ["git", *arguments], cwd=where, env=environment, capture_output=True, text=True, timeout=60, check=True
         )
