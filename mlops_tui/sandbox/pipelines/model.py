@@ -16,8 +16,8 @@ A run is a document of the kind PIPELINE_RUN by its id, which hosts and runner s
                                       "lines": number of lines in its log}]}]}]}
 
 STATE is "pending", "waiting" (for an approval), "running" or "completed"; RESULT is "", "succeeded", "failed",
-"canceled" or "skipped". GitHub's workflows have one stage with an empty name. Ids of parts are unique in the run. Moments
-that have not come are 0.
+"canceled" or "skipped". GitHub's workflows have one stage with an empty name. Ids of parts are unique in the run.
+Moments that have not come are 0. A step that has failed and may (continueOnError) is "failed" in a job that succeeds.
 ISSUE is {"type": "error" | "warning", "message", "file": "", "line": 0}.
 APPROVAL is {"id", "state": "pending" | "approved" | "rejected", "asked": seconds, "by": "", "at": 0, "comment": ""}.
 """
