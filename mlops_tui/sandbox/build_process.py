@@ -45,13 +45,13 @@ def run(
         )
         with process:
             try:
-                _attend(process, say, check)
+                attend(process, say, check)
                 return process.returncode if process.returncode >= 0 else 128 - process.returncode
             finally:
                 signal_group(process.pid, signal.SIGKILL)  # it, or what it left in the background
 
 
-def _attend(process: subprocess.Popen[bytes], say: Callable[[str], None], check: Callable[[], None]) -> None:
+def attend(process: subprocess.Popen[bytes], say: Callable[[str], None], check: Callable[[], None]) -> None:
     """Pass its lines on until it has ended."""
     assert process.stdout is not None
     lines = _Lines(say)

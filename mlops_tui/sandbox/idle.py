@@ -9,18 +9,21 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from mlops_tui.sandbox.pipelines.model import PIPELINE_RUN
 from mlops_tui.sandbox.run_states import OVER
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
 
-AFTER_SECONDS = 4 * 3600.0  # without a request, and with no run under way
+AFTER_SECONDS = 4 * 3600.0  # without a request, and with no run under way (one that waits for an approval is kept)
 LOOK_SECONDS = 60.0
 
 
 def is_idle(sandbox: Sandbox, after: float) -> bool:
     quiet = time.time() - sandbox.requests.last_at
-    return quiet >= after and all(run.get("life") in OVER for run in sandbox.store.list("run"))
+    if quiet < after or any(run.get("life") not in OVER for run in sandbox.store.list("run")):
+        return False
+    return all(run["state"] in ("waiting", "completed") for run in sandbox.store.list(PIPELINE_RUN))
 
 
 def watch(sandbox: Sandbox) -> None:

@@ -1,7 +1,7 @@
-"""`RUN pip install` in an image's build: nothing is installed, everything is checked.
+"""`pip install` in an image's build or in a pipeline's step: nothing is installed, everything is checked.
 
-An image of the sandbox runs in the sandbox's own Python environment, so a requirement is met where that environment
-meets it, and fails in pip's words where it does not.
+Both run in the sandbox's own Python environment, so a requirement is met where that environment meets it, and fails in
+pip's words where it does not.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SWITCHES = {
     *("--ignore-installed", "--break-system-packages", "--no-warn-script-location", "--no-index", "--require-hashes"),
 }
 HINT = (
-    "The sandbox builds images with what its own Python environment has and installs nothing from outside: ask for a "
-    "version that is there, or install it beside mlops-tui."
+    "The sandbox has what its own Python environment has and installs nothing from outside: ask for a version that is "
+    "there, or install it beside mlops-tui."
 )
 
 
@@ -42,7 +42,7 @@ def install(arguments: list[str], root: Path, folder: Path, say: Callable[[str],
     Raises PipFailedError.
     """
     if arguments[:1] != ["install"]:
-        raise PipFailedError(f"ERROR: the sandbox builds images with pip install alone, not pip {' '.join(arguments)}")
+        raise PipFailedError(f"ERROR: the sandbox has pip install alone, not pip {' '.join(arguments)}")
     wanted = list(_wanted(arguments[1:], root, folder))
     if not wanted:
         raise PipFailedError('ERROR: You must give at least one requirement to install (see "pip help install")')
@@ -82,7 +82,7 @@ def _wanted(arguments: list[str], root: Path, folder: Path) -> Iterator[str]:
         elif argument in SWITCHES:
             continue
         elif argument.startswith("-"):
-            raise PipFailedError(f"ERROR: the sandbox's builds do not know pip install's option {option}")
+            raise PipFailedError(f"ERROR: the sandbox does not know pip install's option {option}")
         elif argument in (".", "..") or "/" in argument.partition(";")[0].partition("@")[0]:
             raise PipFailedError(f"ERROR: {argument} cannot be installed.\n{HINT}")
         else:

@@ -194,7 +194,7 @@ def test_requirements_are_checked_against_the_environment(kitchen: Kitchen) -> N
         ("git+https://example.com/x.git", "cannot be installed"),
         ("'x @ https://example.com/x.whl'", "cannot be fetched"),
         ("./here", "cannot be installed"),
-        ("--strange packaging", "do not know pip install's option --strange"),
+        ("--strange packaging", "does not know pip install's option --strange"),
         ("", "You must give at least one requirement"),
         ("-r ../../outside.txt", "Could not open requirements file: [Errno 2]"),
     ],

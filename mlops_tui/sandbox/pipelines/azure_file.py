@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlops_tui.sandbox.pipelines import azure_expressions, azure_parameters, azure_steps, yaml_file
@@ -24,6 +25,7 @@ JOB = (
 DEPLOYMENT = ("deployment", "environment", "strategy", *(key for key in JOB if key not in ("job", "steps")))
 NAME = re.compile(r"[A-Za-z_]\w*")
 ENVIRONMENT_LOCK = "environment/{}"  # what lockBehavior queues for
+HOSTED = "Azure Pipelines"
 DEFAULT_NUMBER = "$(Date:yyyyMMdd)$(Rev:.r)"
 
 
@@ -40,10 +42,9 @@ def read(file: str, data: bytes, given: Mapping[str, str] | None, facts: Mapping
     entries = tuple((key, value) for key, value in root.entries if key.value != "parameters")
     template = Template(values, {**facts, **static})
     fields = template.worked_out(yaml_file.Mapping(file, root.line, entries)).fields("the pipeline", ROOT)
-    lock = _lock(fields)
-    _pool(fields.get("pool"))
+    given_to_all = _Outer(_pool(fields.get("pool")), _lock(fields))
     _trigger(fields.get("pr"), "pr")
-    stages = tuple(_stages(fields, root, lock))
+    stages = tuple(_stages(fields, root, given_to_all))
     _check_needs(root, {stage.name: stage.needs for stage in stages}, {stage.name: stage.line for stage in stages})
     return Plan(
         name=fields["name"].text("name") if "name" in fields else DEFAULT_NUMBER,
@@ -55,7 +56,18 @@ def read(file: str, data: bytes, given: Mapping[str, str] | None, facts: Mapping
     )
 
 
-def _stages(fields: Mapping[str, Node], root: Node, lock: str) -> Iterator[Stage]:
+@dataclass(frozen=True)
+class _Outer:
+    """What holds for jobs that say nothing else."""
+
+    pool: str
+    lock: str
+
+    def within(self, fields: Mapping[str, Node]) -> _Outer:
+        return _Outer(_pool(fields["pool"]) if "pool" in fields else self.pool, _lock(fields) or self.lock)
+
+
+def _stages(fields: Mapping[str, Node], root: Node, outer: _Outer) -> Iterator[Stage]:
     ways = [key for key in ("stages", "jobs", "steps") if key in fields]
     if len(ways) != 1:
         raise root.refuse("a pipeline has one of stages, jobs and steps")
@@ -63,25 +75,25 @@ def _stages(fields: Mapping[str, Node], root: Node, lock: str) -> Iterator[Stage
     if ways == ["stages"]:
         before: tuple[str, ...] = ()
         for item in node.items("stages"):
-            stage = _stage(item, before, lock)
+            stage = _stage(item, before, outer)
             before = (stage.name,)
             yield stage
         return
     if ways == ["jobs"]:
-        jobs = tuple(_jobs(node, lock))
+        jobs = tuple(_jobs(node, outer))
     else:
         steps = azure_steps.read(node, is_deployment=False)
-        jobs = (Job(node.line, "Job", "Job", azure_expressions.SUCCEEDED, steps, connections=_connections(steps)),)
+        always = azure_expressions.SUCCEEDED
+        jobs = (Job(node.line, "Job", "Job", always, steps, pool=outer.pool, connections=_connections(steps)),)
     yield Stage(node.line, "__default", "__default", azure_expressions.SUCCEEDED, jobs)
 
 
-def _stage(item: Node, before: tuple[str, ...], outer_lock: str) -> Stage:
+def _stage(item: Node, before: tuple[str, ...], outer: _Outer) -> Stage:
     fields = item.fields("a stage", STAGE)
     name = _name(item, fields, "stage")
     if "jobs" not in fields:
         raise item.refuse(f"the stage '{name}' has no jobs")
-    _pool(fields.get("pool"))
-    jobs = tuple(_jobs(fields["jobs"], _lock(fields) or outer_lock))
+    jobs = tuple(_jobs(fields["jobs"], outer.within(fields)))
     return Stage(
         line=item.line,
         name=name,
@@ -93,8 +105,8 @@ def _stage(item: Node, before: tuple[str, ...], outer_lock: str) -> Stage:
     )
 
 
-def _jobs(node: Node, lock: str) -> Iterator[Job]:
-    jobs = [_job(item, lock) for item in node.items("jobs")]
+def _jobs(node: Node, outer: _Outer) -> Iterator[Job]:
+    jobs = [_job(item, outer) for item in node.items("jobs")]
     if not jobs:
         raise node.refuse("there are no jobs")
     _check_needs(node, {job.name: job.needs for job in jobs}, {job.name: job.line for job in jobs})
@@ -103,11 +115,10 @@ def _jobs(node: Node, lock: str) -> Iterator[Job]:
     yield from jobs
 
 
-def _job(item: Node, lock: str) -> Job:
+def _job(item: Node, outer: _Outer) -> Job:
     is_deployment = any(key.value == "deployment" for key, _ in item.pairs("a job"))
     fields = item.fields("a deployment job" if is_deployment else "a job", DEPLOYMENT if is_deployment else JOB)
     name = _name(item, fields, "deployment" if is_deployment else "job")
-    _pool(fields.get("pool"))
     environment = _text(fields, "environment")
     if is_deployment and not environment:
         raise item.refuse(f"the deployment job '{name}' names no environment")
@@ -119,12 +130,13 @@ def _job(item: Node, lock: str) -> Job:
         condition=condition(fields.get("condition")),
         steps=steps,
         needs=tuple(fields["dependsOn"].words("dependsOn")) if "dependsOn" in fields else (),
+        pool=outer.within(fields).pool,
         environment=environment,
         variables=tuple(_variables(fields.get("variables"))),
         minutes=_text(fields, "timeoutInMinutes"),
         continue_on_error=_text(fields, "continueOnError") or "false",
         connections=_connections(steps),
-        concurrency=_concurrency(lock, environment),
+        concurrency=_concurrency(outer.lock, environment),
     )
 
 
@@ -173,13 +185,16 @@ def _lock(fields: Mapping[str, Node]) -> str:
     return lock
 
 
-def _pool(node: Node | None) -> None:
-    """Any Linux pool is this machine; others are refused."""
+def _pool(node: Node | None) -> str:
+    """A pool's name, "" for hosted machines. Any Linux machine is this one; others are refused."""
     if node is None or isinstance(node, Scalar):
-        return
-    image = _text(node.fields("a pool", ("vmImage", "name")), "vmImage")
+        return node.value if node else ""
+    fields = node.fields("a pool", ("vmImage", "name"))
+    image = _text(fields, "vmImage")
     if image and not image.startswith(("ubuntu", "$(")):
         raise node.unknown(f"vmImage '{image}'")
+    name = _text(fields, "name")
+    return "" if name == HOSTED else name
 
 
 def condition(node: Node | None) -> Tree:

@@ -32,6 +32,9 @@ def condition(node: Node | None) -> Tree:
     if node is None:
         return SUCCESS
     try:
-        return github_expressions.read_condition(node.text("if"))
+        tree = github_expressions.read_condition(node.text("if"))
+        if "secrets" in expressions.contexts(tree):
+            raise ExpressionError("an 'if' cannot read secrets")
+        return tree
     except ExpressionError as error:
         raise node.refuse(str(error)) from error

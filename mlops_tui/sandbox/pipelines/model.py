@@ -10,7 +10,8 @@ A run is a document of the kind PIPELINE_RUN by its id, which hosts and runner s
      "created": seconds since 1970, "started": …, "finished": …, "issues": [ISSUE, …],
      "stages": [{"id", "name", "title", "needs": [names], "state": STATE, "result": RESULT, "started", "finished",
                  "jobs": [{"id", "name", "title", "needs", "environment": "" | name, "approval": null | APPROVAL,
-                           "permissions": {scope: level} (GitHub), "connections": [names] (Azure DevOps),
+                           "permissions": {scope: level} (GitHub),
+                           "connections": [names], "pool": "" | name (Azure DevOps; "" is a hosted one),
                            "state", "result", "started", "finished", "issues", "outputs": {…},
                            "steps": [{"id", "name", "title", "state", "result", "started", "finished", "issues",
                                       "lines": number of lines in its log}]}]}]}

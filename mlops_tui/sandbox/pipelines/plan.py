@@ -45,6 +45,7 @@ class Job:
     condition: Tree
     steps: tuple[Step, ...]
     needs: tuple[str, ...] = ()
+    pool: str = ""  # "" is a hosted one
     environment: str = ""
     url: str = ""  # of what the environment shows (GitHub)
     variables: tuple[tuple[str, str], ...] = ()  # in order: later ones may use earlier ones
