@@ -162,15 +162,16 @@ class Follower:
         return bool(lines)
 
     def _warn_if_stuck(self, run: PipelineRun) -> None:
-        """Once: a new organisation of Azure DevOps has no agents, and nobody else says so."""
+        """Once, where the host does not say itself what it waits for."""
         if run.state != "queued" and any(part.state in ("running", "waiting") for part in self.parts):
             self._idle_since = None
             return
         now = time.monotonic()
         self._idle_since = self._idle_since or now
-        if run.state not in ENDED and not self._warned and now - self._idle_since >= STUCK_SECONDS:
+        is_told = self._warned or bool(run.detail)
+        if run.state not in ENDED and not is_told and now - self._idle_since >= STUCK_SECONDS:
             self._warned = True
-            why = run.detail or "are there any, and are they at work on something else?"
+            why = "are there any, and are they at work on something else?"
             self._say(f"run {run.id} waits for an agent of {self._host.title}: {why} {run.url}", warning=True)
 
     def _outage(self) -> Outage:
