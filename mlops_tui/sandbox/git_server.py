@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.responses import Response
 
@@ -127,20 +128,23 @@ def message(path: Path, commit: str) -> str:
     return _of_commit(path, commit, "show", "--no-patch", "--format=%B", commit).decode("utf-8", "replace").strip()
 
 
-def answer(call: Call, path: Path, rest: str, pushed: Pushed) -> Response:
+def answer(
+    call: Call, path: Path, rest: str, pushed: Pushed, for_hooks: Mapping[str, str] = MappingProxyType({})
+) -> Response:
     """What git is told about the repository at `path`; `rest` is what stands behind its address ("info/refs").
 
-    Whether the caller may push is for the host to say, before. `pushed` is told what a push has done to branches.
+    Whether the caller may push is for the host to say, before; `for_hooks` is what the repository's own hooks find in
+    their environment. `pushed` is told what a push has done to branches.
     """
     if rest not in SERVICES:
         return Response("Not Found\n", 404, media_type="text/plain")
     if rest != "git-receive-pack":
-        return _backend(call, path, rest)
+        return _backend(call, path, rest, {})
     with LOCKED:
         lock = PUSHES[path]
     with lock:
         before = heads(path)
-        response = _backend(call, path, rest)
+        response = _backend(call, path, rest, for_hooks)
         after = heads(path)
     names = sorted(before.keys() | after.keys())
     updates = [Update(one, before.get(one), after.get(one)) for one in names if before.get(one) != after.get(one)]
@@ -149,9 +153,11 @@ def answer(call: Call, path: Path, rest: str, pushed: Pushed) -> Response:
     return response
 
 
-def _backend(call: Call, path: Path, rest: str) -> Response:
+def _backend(call: Call, path: Path, rest: str, for_hooks: Mapping[str, str]) -> Response:
     """One run of `git http-backend`: CGI (RFC 3875), with the whole request on its standard input."""
-    variables = environment() | {
+    variables = {
+        **environment(),
+        **for_hooks,
         "GIT_PROJECT_ROOT": str(path.parent),
         "GIT_HTTP_EXPORT_ALL": "1",
         "PATH_INFO": f"/{path.name}/{rest}",

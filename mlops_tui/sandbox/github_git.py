@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from mlops_tui.sandbox import git_server
+from mlops_tui.sandbox import git_server, github_push_rules
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.git_server import Update
-from mlops_tui.sandbox.github_dialect import GITHUB
+from mlops_tui.sandbox.github_dialect import GITHUB, token_of
 from mlops_tui.sandbox.github_service import GitHubService, Need
+from mlops_tui.sandbox.host_tokens import HostTokens
 from mlops_tui.sandbox.pages import Pages
 from mlops_tui.sandbox.seed import ORGANIZATION
 
@@ -54,9 +55,10 @@ class GitHubGit(GitHubService):
             full = f"{call.params['owner']}/{call.params['repo']}"
             who = self.accounts.of(call.caller)["login"]
             return Response(f"Permission to {full}.git denied to {who}.", 403, media_type="text/plain")
-        return git_server.answer(
-            call, self.git.create(str(repository["id"])), call.params["rest"], lambda done: self._pushed(call, done)
-        )
+        path, scopes = self.git.create(str(repository["id"])), HostTokens(self.store).scopes(token_of(call))
+        github_push_rules.install(path)
+        rules = github_push_rules.for_hooks(scopes)
+        return git_server.answer(call, path, call.params["rest"], lambda done: self._pushed(call, done), rules)
 
     def _pushed(self, call: Call, updates: list[Update]) -> None:
         from mlops_tui.sandbox.github_workflows import GitHubWorkflows

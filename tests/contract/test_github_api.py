@@ -15,7 +15,7 @@ from mlops_tui.clouds.ci_host import RunOrder
 from mlops_tui.errors import CloudError, ConflictError, NotFoundError
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import raw
-from tests.contract.github_stories import ADA, STRANGER, Desk, at_a_desk
+from tests.contract.github_stories import ADA, LEARNER, STRANGER, Desk, at_a_desk
 
 pytestmark = [pytest.mark.xdist_group("github"), pytest.mark.timeout(120)]
 FILE = ".github/workflows/mlops.yml"
@@ -110,6 +110,19 @@ def test_git_lets_nobody_push_who_may_not(desk: Desk) -> None:
     with pytest.raises(subprocess.CalledProcessError) as nobody:
         desk.push({"four.md": "4"}, "Fourth [skip ci]", token="ghp_" + "0" * 36)
     assert "Authentication failed" in nobody.value.stderr or "could not read Username" in nobody.value.stderr
+
+
+@pytest.mark.parametrize("scopes", [("repo",), ("contents=write", "administration=write")])
+def test_a_token_without_the_right_to_workflows_pushes_none(desk: Desk, scopes: tuple[str, ...]) -> None:
+    desk.github().make_repository()
+    token = desk.token(LEARNER, *scopes)
+    desk.push({"one.md": "1"}, "First", token=token)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        desk.push({FILE: WORKFLOW}, "Second [skip ci]", token=token)
+    assert f"create or update workflow `{FILE}` without `workflow` scope" in refused.value.stderr
+    with pytest.raises(NotFoundError):
+        desk.github().runs(1)
+    desk.push({"two.md": "2"}, "Third [skip ci]", token=desk.token(LEARNER, "repo", "workflow"))
 
 
 def test_a_no_looks_like_githubs(desk: Desk) -> None:
