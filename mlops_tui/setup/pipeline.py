@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlops_tui.session import Session
     from mlops_tui.steps import Report
 
-__all__ = ["STAGES", "Wiring", "environment_name"]
+__all__ = ["STAGES", "Pipeline", "Wiring", "environment_name"]
 
 
 class Wiring(Protocol):
@@ -24,3 +24,68 @@ class Wiring(Protocol):
     def apply(self, session: Session, finding: Finding, report: Report) -> None: ...
     def remove(self, session: Session, report: Report) -> None: ...
     def by_hand(self, project: Project) -> str: ...
+
+
+class Pipeline:
+    """A step (see `steps.Step`); empty where the project has no CI host."""
+
+    name = "pipeline"
+    title = "Pipeline"
+    about = (
+        "A pipeline does on somebody else's machine what you do here by hand: whenever the repository changes, or "
+        "when you ask, it trains, builds the image, lets it answer in staging, validates it, and, once somebody says "
+        "yes, in production. This step makes it in Azure DevOps or on GitHub from the file in the repository: an "
+        "identity to sign in to Azure with (without any secret, unless you want one), an environment for staging and "
+        "one for production that asks for a yes, and permission for this one pipeline to use them. Neither the step "
+        "nor a pipeline that waits costs anything; what a run does costs as it does from here."
+    )
+    link = "https://learn.microsoft.com/azure/devops/pipelines/get-started/what-is-azure-pipelines"
+    needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal", "repository")
+    settings: tuple[str, ...] = (
+        "ci_host",
+        "ci_organization",
+        "ci_project",
+        "ci_repository",
+        "ci_branch",
+        "ci_authentication",
+        "ci_approvers",
+        "ci_pool",
+        "ci_token_days",
+        "azure_devops_token",
+        "github_token",
+    )
+
+    def wanted(self, project: Project) -> tuple[Change, ...]:
+        wiring = wiring_of(project)
+        return wiring.wanted(project) if wiring else ()
+
+    def inspect(self, session: Session) -> Finding:
+        wiring = wiring_of(session.project)
+        return wiring.inspect(session) if wiring else Finding(())
+
+    def apply(self, session: Session, finding: Finding, report: Report) -> None:
+        wiring = wiring_of(session.project)
+        if wiring:
+            wiring.apply(session, finding, report)
+
+    def remove(self, session: Session, report: Report) -> None:
+        wiring = wiring_of(session.project)
+        if wiring:
+            wiring.remove(session, report)
+
+    def by_hand(self, project: Project) -> str:
+        wiring = wiring_of(project)
+        return wiring.by_hand(project) if wiring else "# nothing: ci.host is none"
+
+
+def wiring_of(project: Project) -> Wiring | None:
+    """That of the project's host; None where it has none."""
+    if project.ci.host == "azure-devops":
+        from mlops_tui.setup.azure_devops_wiring import AzureDevOpsWiring
+
+        return AzureDevOpsWiring()
+    if project.ci.host == "github":
+        from mlops_tui.setup.github_wiring import GitHubWiring
+
+        return GitHubWiring()
+    return None

@@ -44,7 +44,8 @@ def devops(live: LiveSandbox, project: Project) -> Iterator[AzureDevOps]:
 def ask(live: LiveSandbox, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """The practice cloud's own door."""
     address = process.Address(int(live.origin.rpartition(":")[2]))
-    return process.ask(live.folder, address, method, path, body)
+    answer: dict[str, Any] = process.ask(live.folder, address, method, path, body)
+    return answer
 
 
 def writes(live: LiveSandbox) -> list[str]:

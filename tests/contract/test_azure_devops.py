@@ -11,7 +11,6 @@ import pytest
 from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError, UsageError
 from mlops_tui.sandbox.devops_projects import Projects
 from tests.conftest import LiveSandbox
-from tests.contract.azure_fixtures import close_clients  # noqa: F401 (a fixture)
 from tests.contract.azure_fixtures import raw
 from tests.contract.devops_desk import Git, ask, devops, project_of, switched
 
@@ -91,18 +90,17 @@ def test_without_a_token_the_azure_sign_in_counts(live: LiveSandbox, tmp_path: P
 
 def test_whoever_is_no_member_of_the_organisation_is_told_so(live: LiveSandbox) -> None:
     ask(live, "POST", "/_sandbox/devops", {"organization": "another", "members": {}})
-    with devops(live, project_of(live, "any", organization="another")) as host:
-        with pytest.raises(ForbiddenError) as caught:
-            host.find_repository()
+    with devops(live, project_of(live, "any", organization="another")) as host, pytest.raises(ForbiddenError) as caught:
+        host.find_repository()
     assert "no member of the organisation another" in caught.value.message
     assert f"TF400813: The user '{LEARNER}' is not authorized" in caught.value.raw
     assert caught.value.exit_code == 3
 
 
 def test_an_organisation_that_is_not_there_is_a_setting_to_put_right(live: LiveSandbox) -> None:
-    with devops(live, project_of(live, "any", organization="nowhere")) as host:
-        with pytest.raises(UsageError, match="knows no organisation nowhere"):
-            host.find_repository()
+    project = project_of(live, "any", organization="nowhere")
+    with devops(live, project) as host, pytest.raises(UsageError, match="knows no organisation nowhere"):
+        host.find_repository()
 
 
 def test_whoever_may_only_read_is_told_what_is_missing(live: LiveSandbox, tmp_path: Path) -> None:
