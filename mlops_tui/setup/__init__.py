@@ -10,6 +10,7 @@ from mlops_tui.setup.delivery_jobs import DeliveryJobs
 from mlops_tui.setup.git_folder import GitFolder
 from mlops_tui.setup.ml_workspace import MlWorkspace
 from mlops_tui.setup.notebooks import Notebooks
+from mlops_tui.setup.pipeline import Pipeline
 from mlops_tui.setup.repository import ProjectRepository
 from mlops_tui.setup.resource_group import ResourceGroup
 from mlops_tui.setup.secret_scope import SecretScope
@@ -41,4 +42,5 @@ def steps(project: Project | None = None) -> tuple[Step, ...]:
         Cluster(),
         TrainJob(source),
         DeliveryJobs(source),
+        Pipeline(),
     )

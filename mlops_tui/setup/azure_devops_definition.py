@@ -66,9 +66,8 @@ def wanted(project: Project) -> list[Change]:
     return changes + [Change("create", _use(kind, name)) for _, kind, name in _used(project)]
 
 
-def compare(session: Session, host: AzureDevOps, repository: Repository) -> list[Change]:
+def find(project: Project, host: AzureDevOps, repository: Repository) -> Pipeline | None:
     """Raises ConflictError where the name is another pipeline's, UsageError for a pool that is not there."""
-    project = session.project
     found = host.wires.find_pipeline()
     if found is not None and (found.repository_id, found.file) != (repository.id, FILE):
         raise ConflictError(
@@ -76,6 +75,11 @@ def compare(session: Session, host: AzureDevOps, repository: Repository) -> list
             hint="Rename that one, or choose another project.name.",
         )
     _queue(project, host)
+    return found
+
+
+def compare(session: Session, host: AzureDevOps, found: Pipeline | None) -> list[Change]:
+    project = session.project
     changes = [Change("keep" if found else "create", what(project), FILE)]
     changes += _compare_variables(session, found) + _compare_secrets(session, found)
     for kind, words, name in _used(project):

@@ -35,8 +35,14 @@ def wanted(project: Project) -> list[Change]:
     return [*places, Change("create", approval_what(project), project.ci.approvers or "by whoever sets it up")]
 
 
+def check_approvers(project: Project, host: AzureDevOps) -> None:
+    """Raises UsageError for one who is no member of the organisation."""
+    if project.ci.approvers:
+        _approvers(project, host)
+
+
 def compare(session: Session, host: AzureDevOps) -> list[Change]:
-    """Raises UsageError for an approver who is no member of the organisation."""
+    """Raises as `check_approvers`."""
     changes, guard = [], None
     for stage in STAGES:
         found = host.wires.find_environment(environment_name(session.project, stage))

@@ -26,13 +26,15 @@ class AzureDevOpsWiring:
         return (*trust.wanted(project), *environments.wanted(project), *definition.wanted(project))
 
     def inspect(self, session: Session) -> Finding:
-        """Raises what its parts raise: ConflictError, UsageError."""
-        host = session.clients.azure_devops
+        """Raises what its parts raise, ConflictError and UsageError: before what only earlier steps can tell."""
+        host, project = session.clients.azure_devops, session.project
+        environments.check_approvers(project, host)
         repository = host.find_repository()
         if repository is None:
-            return Finding(tuple(replace(change, after="repository") for change in self.wanted(session.project)))
-        changes = trust.compare(session, host.wires) + environments.compare(session, host)
-        return Finding((*changes, *definition.compare(session, host, repository)))
+            return Finding(tuple(replace(change, after="repository") for change in self.wanted(project)))
+        found = definition.find(project, host, repository)
+        places = environments.compare(session, host)
+        return Finding((*trust.compare(session, host.wires), *places, *definition.compare(session, host, found)))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         """The pipeline may use production only once that asks for a yes."""
