@@ -32,28 +32,15 @@ class Pipeline:
     name = "pipeline"
     title = "Pipeline"
     about = (
-        "A pipeline does on somebody else's machine what you do here by hand: whenever the repository changes, or "
-        "when you ask, it trains, builds the image, lets it answer in staging, validates it, and, once somebody says "
-        "yes, in production. This step makes it in Azure DevOps or on GitHub from the file in the repository: an "
-        "identity to sign in to Azure with (without any secret, unless you want one), an environment for staging and "
-        "one for production that asks for a yes, and permission for this one pipeline to use them. Neither the step "
-        "nor a pipeline that waits costs anything; what a run does costs as it does from here."
+        "A pipeline does on a machine of Azure DevOps or GitHub what you do here by hand: it trains, lets the best "
+        "model answer in staging, validates it, and, once somebody says yes, in production. This step makes it of the "
+        "file in the repository: its sign-in to Azure (without any secret, unless you want one), an environment for "
+        "each stage, and permission to use them. A pipeline costs nothing while it waits; its runs cost what they "
+        "would from here. Without ci.host there is nothing to do."
     )
     link = "https://learn.microsoft.com/azure/devops/pipelines/get-started/what-is-azure-pipelines"
     needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal", "repository")
-    settings: tuple[str, ...] = (
-        "ci_host",
-        "ci_organization",
-        "ci_project",
-        "ci_repository",
-        "ci_branch",
-        "ci_authentication",
-        "ci_approvers",
-        "ci_pool",
-        "ci_token_days",
-        "azure_devops_token",
-        "github_token",
-    )
+    settings: tuple[str, ...] = ("ci_authentication", "ci_approvers", "ci_token_days")  # the host is the repository's
 
     def wanted(self, project: Project) -> tuple[Change, ...]:
         wiring = wiring_of(project)
