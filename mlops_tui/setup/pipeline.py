@@ -34,9 +34,9 @@ class Pipeline:
     about = (
         "A pipeline does on a machine of Azure DevOps or GitHub what you do here by hand: it trains, lets the best "
         "model answer in staging, validates it, and, once somebody says yes, in production. This step makes it of the "
-        "file in the repository: its sign-in to Azure (without any secret, unless you want one), an environment for "
-        "each stage, and permission to use them. A pipeline costs nothing while it waits; its runs cost what they "
-        "would from here. Without ci.host there is nothing to do."
+        "file in the repository: its sign-in to Azure (without a secret, unless wanted), an environment for "
+        "each stage, and permission to use them. It costs nothing while it waits; its runs cost what they would from "
+        "here. Without ci.host there is nothing to do."
     )
     link = "https://learn.microsoft.com/azure/devops/pipelines/get-started/what-is-azure-pipelines"
     needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal", "repository")
