@@ -1,8 +1,9 @@
 """A job's log of GitHub Actions, cut into the lines of its steps.
 
-GitHub gives one text for a job. Each line begins with its moment; each step begins with "##[group]Run …", a step that
-cleans up with "Post job cleanup.", the end of the job with "Cleaning up orphan processes". A step's output may hold
-such lines, too, so that a step begins at the first of them that is no earlier than the step itself.
+GitHub gives one text for a job. Each line begins with its moment; each step begins with "##[group]Run …" and what it is
+given, a step that cleans up with "Post job cleanup.", the end of the job with "Cleaning up orphan processes". A step's
+output may hold such lines, too: a step begins at the first of them that is no earlier than itself, and among those of
+one second (GitHub tells no more of a step) at the one that looks most like it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ?")
-BEGINNINGS = ("##[group]Run ", "Post job cleanup.", "Cleaning up orphan processes")
+GROUP, END, COMPLETE = "##[group]", "##[endgroup]", "Complete job"
+BEGINNINGS = (f"{GROUP}Run ", "Post job cleanup.", "Cleaning up orphan processes")
+HEADING_LINES = 200  # a script's lines and its environment stand before the end of a heading
 STEPS_OF_THE_HOST = 1  # "Set up job" has what comes before the first beginning
 
 
@@ -42,16 +45,39 @@ def _starts(lines: Sequence[str], steps: Sequence[Mapping[str, Any]]) -> dict[in
         if int(step["number"]) == STEPS_OF_THE_HOST:
             starts[int(step["number"])] = 0
             continue
-        found = _next_beginning(lines, place + 1, str(step.get("started_at") or "")[:19])
+        found = _beginning(lines, place + 1, str(step.get("started_at") or "")[:19], str(step.get("name") or ""))
         if found is None:
             break
         starts[int(step["number"])] = place = found
     return starts
 
 
-def _next_beginning(lines: Sequence[str], place: int, earliest: str) -> int | None:
+def _beginning(lines: Sequence[str], place: int, earliest: str, name: str) -> int | None:
+    """The line from `place` on at which the step of that name begins; None where there is none."""
+    candidates: list[int] = []
+    second = ""
     for number in range(place, len(lines)):
         moment = MOMENT.match(lines[number])
-        if moment and moment[1] >= earliest and lines[number][moment.end() :].startswith(BEGINNINGS):
-            return number
-    return None
+        if moment is None or moment[1] < earliest or not lines[number][moment.end() :].startswith(BEGINNINGS):
+            continue
+        if second and moment[1] != second:
+            break
+        second = moment[1]
+        candidates.append(number)
+    by_likeness = sorted(candidates, key=lambda number: -_likeness(lines, number, name))
+    return by_likeness[0] if by_likeness else None
+
+
+def _likeness(lines: Sequence[str], number: int, name: str) -> int:
+    """2: the step's name stands there; 1: it tells a step's shell or inputs, as headings of steps do; 0: neither."""
+    heading, *told = without_moments(lines[number : number + HEADING_LINES])
+    if name.startswith("Run ") and heading.startswith(f"{GROUP}{name}"):
+        return 2
+    if not heading.startswith(GROUP):
+        return int(name.startswith("Post ") or name == COMPLETE)
+    for line in told:
+        if line.startswith(("shell: ", "with:", END)):
+            return 1
+        if line.startswith(GROUP):
+            break
+    return 0

@@ -60,6 +60,23 @@ def test_all_lines_are_in_one_step_each() -> None:
     assert [line for one in STEPS for line in lines(one["number"])] == list(without_moments(lines_of(LOG)))
 
 
+def test_of_two_beginnings_in_one_second_the_one_that_looks_like_the_step_counts() -> None:
+    log = [
+        "2026-11-28T12:00:01.1000000Z ##[group]Run echo one",
+        "2026-11-28T12:00:01.2000000Z shell: bash -e {0}",
+        "2026-11-28T12:00:01.3000000Z ##[endgroup]",
+        "2026-11-28T12:00:01.4000000Z ##[group]Run away",
+        "2026-11-28T12:00:01.5000000Z one",
+        "2026-11-28T12:00:01.6000000Z ##[group]Run echo two",
+        "2026-11-28T12:00:01.7000000Z shell: bash -e {0}",
+        "2026-11-28T12:00:01.8000000Z ##[endgroup]",
+        "2026-11-28T12:00:01.9000000Z ##[group]Run echo three",
+        "2026-11-28T12:00:01.9100000Z ##[endgroup]",
+    ]
+    steps = [step(2, "One", "01"), step(3, "Two", "01"), step(4, "Run echo three", "01")]
+    assert [len(of_step(log, steps, number)) for number in (2, 3, 4)] == [5, 3, 2]
+
+
 def test_a_log_that_is_cut_short_gives_what_there_is() -> None:
     cut = lines_of(LOG)[:6]
     assert len(of_step(cut, STEPS, 3)) == 1
