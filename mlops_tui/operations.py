@@ -134,7 +134,7 @@ def _train_once(session: Session, emit: Emit, sweep: Sweep) -> str:
     from mlops_tui.training import builds
     from mlops_tui.training.sweep import what_is_trained
 
-    wanted = what_is_trained(session.project, sweep.runs)
+    wanted = what_is_trained(session, sweep.runs)
     same = builds.find_same(session, wanted) if sweep.build.fresh else None
     if same is None:
         train(session, emit, sweep)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlops_tui.setup.git_edits import Files
     from mlops_tui.steps import Report
 
+KNOWN = "git_folder_commit"  # what the session knows the folder's commit by, where its notebooks are just that
 SHORT = 7  # signs of a commit that people read
 
 
@@ -65,6 +66,7 @@ class GitFolder:
         project = session.project
         if project.ci.host == "none":
             return Finding(())
+        session.forget(KNOWN)
         repository, head = _repository(session), session.know("branch_head", "repository")
         databricks = _databricks(session)
         folder = databricks.git.folder(project.git_folder)
@@ -156,6 +158,8 @@ def _compare(
     if at_commit is None:
         return Beside(folder, head, (), unknown=True)
     edited = git_edits.edited(databricks.notebooks, folder, host, repository, at_commit)
+    if not edited:
+        session.learn(KNOWN, folder.commit)
     both = tuple(path for path in edited if at_commit.get(path) != at_head.get(path))
     return Beside(folder, head, edited, in_the_way=both)
 

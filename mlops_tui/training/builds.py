@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 RECENT = 24  # job runs among which one is looked for that has trained the same
 LOCAL = "local"
 TRAINING = "train"  # the notebook that trains
+# What the session knows of the commit, where the repository's notebooks are run.
+COMMITS = {"git": "branch_head", "git-folder": "git_folder_commit"}
 _RUNS = re.compile(r"^# MAGIC %run \./(\S+)", re.MULTILINE)  # another notebook that one begins with
 
 
@@ -72,6 +74,17 @@ def find_same(session: Session, wanted: Mapping[str, str]) -> Trained | None:
         if same and given.get("build_source") == LOCAL and run.status not in ("failed", "canceled"):
             return Trained(Build(given.get("build_number", ""), LOCAL), run.run_id, run.ended)
     return None
+
+
+def notebooks_version(session: Session) -> str:
+    """By which notebooks are known to be the same: a digest of those here, or the commit that jobs take them from.
+
+    Empty where that is not known: then nothing counts as the same.
+    """
+    known = COMMITS.get(session.project.notebook_source)
+    if known is None:
+        return notebooks_digest(session.project)
+    return session.know(known, "git-folder") if session.knows(known) else ""
 
 
 def notebooks_digest(project: Project) -> str:

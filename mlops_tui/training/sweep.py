@@ -13,7 +13,7 @@ from mlops_tui.events import Identified, LogLine
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
-    from mlops_tui.project import Parameters, Project
+    from mlops_tui.project import Parameters
     from mlops_tui.session import Session
     from mlops_tui.training.builds import Build
 
@@ -65,7 +65,7 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     """
     training = session.project.training
     by_name = named(runs)
-    parameters = what_is_trained(session.project, runs) | {
+    parameters = what_is_trained(session, runs) | {
         "build_number": build.number,
         "build_source": build.source,
         "log_folder": training.log_folder,
@@ -86,9 +86,9 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     return Launched(run_id, run.url, build, by_name, f"{training.log_folder.rstrip('/')}/{run_id}")
 
 
-def what_is_trained(project: Project, runs: tuple[Parameters, ...]) -> dict[str, str]:
+def what_is_trained(session: Session, runs: tuple[Parameters, ...]) -> dict[str, str]:
     """The job parameters that decide what comes out. Raises UsageError where there are too many runs."""
-    from mlops_tui.training.builds import notebooks_digest
+    from mlops_tui.training.builds import notebooks_version
 
     text = json.dumps(inputs(named(runs)), separators=(",", ":"))
     if len(text) > LONGEST:
@@ -98,9 +98,9 @@ def what_is_trained(project: Project, runs: tuple[Parameters, ...]) -> dict[str,
         )
     return {
         "runs": text,
-        "experiment": project.training.experiment,
-        "data_path": project.training.data_path,
-        "notebooks": notebooks_digest(project),
+        "experiment": session.project.training.experiment,
+        "data_path": session.project.training.data_path,
+        "notebooks": notebooks_version(session),
     }
 
 

@@ -75,9 +75,10 @@ class Desk:
             run_id = databricks.jobs.run_now(job.id, {"runs": one}, fresh("once"))
             client = databricks.client
             deadline = time.monotonic() + 60
-            while (run := client.jobs.get_run(run_id)).state.result_state is None:
-                assert time.monotonic() < deadline, run.state
+            while not databricks.runs.get(run_id).ended:
+                assert time.monotonic() < deadline
                 time.sleep(0.1)
+            run = client.jobs.get_run(run_id)
             iterations = client.jobs.get_run((run.tasks or [])[0].run_id or 0).iterations or []
             output = client.jobs.get_run_output(iterations[0].run_id or 0)
             return str((output.notebook_output and output.notebook_output.result) or output.error)
@@ -147,7 +148,7 @@ def test_a_training_runs_the_repositorys_notebook_and_a_second_setup_writes_noth
 def test_a_job_needs_only_what_has_its_notebooks() -> None:
     needed = {}
     for source in ("workspace", "git-folder", "git"):
-        project = Project(notebook_source=source, ci=Ci(host="github"))  # type: ignore[arg-type]  # one of them
+        project = Project(notebook_source=source, ci=Ci(host="github"))
         by_name = {step.name: step for step in steps(project)}
         needed[source] = (set(by_name["train-job"].needs), set(by_name["delivery-jobs"].needs) - {"sign-in"})
     assert needed == {

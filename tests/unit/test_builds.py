@@ -13,7 +13,7 @@ from mlops_tui.clouds.databricks_experiments import TrackedRun
 from mlops_tui.clouds.databricks_runs import RunInfo
 from mlops_tui.errors import GateMissedError
 from mlops_tui.events import Event, LogLine, RunsCompared
-from mlops_tui.project import Project
+from mlops_tui.project import Ci, Project
 from mlops_tui.session import Session
 from mlops_tui.steps import Emit
 from mlops_tui.training.builds import Build, build_of, find_same, notebooks_digest
@@ -65,7 +65,7 @@ class Workspace(FakeCloud):
 
 
 def local(project: Project) -> dict[str, str]:
-    return what_is_trained(project, RUNS) | {"build_source": "local"}
+    return what_is_trained(Workspace().session(project), RUNS) | {"build_source": "local"}
 
 
 def test_the_newest_local_build_with_the_same_runs_data_and_notebooks_is_found(project: Project) -> None:
@@ -77,14 +77,16 @@ def test_the_newest_local_build_with_the_same_runs_data_and_notebooks_is_found(p
         ("local-3", "succeeded", same),
         ("local-2", "succeeded", same),
     )
-    found = find_same(workspace.session(project), what_is_trained(project, RUNS))
+    session = workspace.session(project)
+    found = find_same(session, what_is_trained(session, RUNS))
     assert found is not None
     assert (found.build, found.run_id, found.ended) == (Build("local-3", "local"), 13, True)
 
 
 def test_one_that_is_being_trained_is_found_too(project: Project) -> None:
     workspace = Workspace(("local-3", "running", local(project)), ("local-2", "succeeded", local(project)))
-    found = find_same(workspace.session(project), what_is_trained(project, RUNS))
+    session = workspace.session(project)
+    found = find_same(session, what_is_trained(session, RUNS))
     assert found is not None
     assert (found.build.number, found.ended) == ("local-3", False)
 
@@ -105,7 +107,8 @@ def test_whatever_decides_the_outcome_makes_another_build(project: Project, tmp_
         notebooks(tmp_path / "mine", train="print(3)")
     else:
         notebooks(tmp_path / "mine", log="print(3)")
-    assert find_same(workspace.session(changed), what_is_trained(changed, runs)) is None
+    session = workspace.session(changed)
+    assert find_same(session, what_is_trained(session, runs)) is None
 
 
 def test_a_notebook_that_has_no_part_in_the_training_changes_nothing(project: Project, tmp_path: Path) -> None:
@@ -115,6 +118,18 @@ def test_a_notebook_that_has_no_part_in_the_training_changes_nothing(project: Pr
     assert notebooks_digest(project) == before, "line ends and spaces at them neither"
     assert notebooks_digest(Project(notebooks=str(tmp_path / "nowhere"))) == ""
     assert find_same(Workspace().session(project), {"notebooks": ""}) is None, "what cannot be compared is not the same"
+
+
+@pytest.mark.parametrize(("source", "known"), [("git", "branch_head"), ("git-folder", "git_folder_commit")])
+def test_notebooks_of_a_repository_are_the_same_as_long_as_their_commit_is(
+    project: Project, tmp_path: Path, source: Any, known: str
+) -> None:
+    project = replace(project, notebook_source=source, ci=Ci(host="github"))
+    session = Workspace().session(project)
+    assert what_is_trained(session, RUNS)["notebooks"] == "", "edited in the folder, or never seen: not to be compared"
+    session.learn(known, "1a2b3c4")
+    notebooks(tmp_path / "mine", train="print('not pushed')")
+    assert what_is_trained(session, RUNS)["notebooks"] == "1a2b3c4"
 
 
 def test_only_a_build_that_nobody_has_named_may_be_another_one() -> None:
