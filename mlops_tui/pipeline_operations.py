@@ -11,7 +11,8 @@ Following a run tells, in this order:
     PipelinePartState       of each part when it appears (those that it belongs to first), and when it changes
     LogLine                 the lines of each part's log as they come, `source` as in its PipelinePartState;
                             those of the source "pipeline" are ours: a lost connection, a question left open
-    PipelinePartState       a part's end comes behind its last line, and behind the ends of the parts in it
+    PipelinePartState       a part's end comes behind its last line, and behind the ends of the parts in it; but GitHub
+                            has the log of a job when that has ended, so that there the ends of its steps come first
     PipelineApprovalAsked   once for each approval that the run waits for
     PipelineApproved        once it has been given, whoever gave it
     PipelineRunState        the run's end comes last of all; a Problem behind it where it has failed

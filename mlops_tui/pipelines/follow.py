@@ -18,7 +18,7 @@ from mlops_tui.pipelines.approval import Approvals, Consent
 from mlops_tui.pipelines.failure import failure
 from mlops_tui.pipelines.host import ci_host
 from mlops_tui.pipelines.launch import identify
-from mlops_tui.pipelines.logs import Logs
+from mlops_tui.pipelines.logs import Logs, level_of
 from mlops_tui.pipelines.parts import in_order_of_ends, source_of
 from mlops_tui.steps import Emit
 
@@ -83,7 +83,7 @@ class Follower:
         self._idle_since: float | None = None  # nothing is at work, and nobody is asked
         self._warned = False
         self._states: dict[str, PipelinePartState] = {}  # as they were told last, by part
-        self._sources: dict[str, str] = {}  # of their log lines; they stay as they are
+        self._sources: dict[tuple[str, str], str] = {}  # of log lines, by part and name: others may come beside it
         self.parts: tuple[PipelinePart, ...] = ()  # as they were seen last
 
     def follow(self) -> PipelineRun:
@@ -130,8 +130,7 @@ class Follower:
         return True
 
     def _tell_part(self, part: PipelinePart, order: int) -> bool:
-        source = self._sources.setdefault(part.id, source_of(part, self.parts))
-        state = PipelinePartState(run=self._run.id, part=part, order=order, source=source)
+        state = PipelinePartState(run=self._run.id, part=part, order=order, source=self._source(part))
         if self._states.get(part.id) == state:
             return False
         self._states[part.id] = state
@@ -155,11 +154,15 @@ class Follower:
         return moved
 
     def _tell_lines(self, part: PipelinePart, lines: tuple[str, ...]) -> bool:
-        source = self._sources.setdefault(part.id, source_of(part, self.parts))
+        source = self._source(part)
         for line in lines:
-            self._emit(LogLine(source=source, text=line))
+            self._emit(LogLine(source=source, text=line, level=level_of(line)))
         self._logs.took(part, lines, part.state in ENDED or self._run.state in ENDED)
         return bool(lines)
+
+    def _source(self, part: PipelinePart) -> str:
+        """It stays as it is, unless the host gives the part another name."""
+        return self._sources.setdefault((part.id, part.name), source_of(part, self.parts))
 
     def _warn_if_stuck(self, run: PipelineRun) -> None:
         """Once, where the host does not say itself what it waits for."""

@@ -6,15 +6,19 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlops_tui.events import PipelinePart
+from mlops_tui.events import Level, PipelinePart
 from mlops_tui.pipelines.parts import with_log
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
 
-ERROR = "##[error]"  # how both hosts begin such a line
+ERROR, WARNING = "##[error]", "##[warning]"  # how both hosts begin such lines
 LAST_LINES = 12  # of a part, kept for the error of a run that fails there
 AGAIN = 3  # looks for a log of which nothing has come when its part has ended: GitHub may be some seconds late with it
+
+
+def level_of(line: str) -> Level:
+    return "error" if line.startswith(ERROR) else "warning" if line.startswith(WARNING) else "info"
 
 
 class Logs:

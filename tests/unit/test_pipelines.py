@@ -188,7 +188,11 @@ def test_a_failure_names_the_stage_the_step_its_errors_and_the_page() -> None:
 def test_where_the_host_names_no_error_the_last_lines_of_the_step_do() -> None:
     ends: States = {"t2": "failed", "j1": "failed", "s1": "failed"}
     host = FakeHost((*PLAY[:3], Frame("failed", ends, {"t2": ["##[error]The gate is missed.", "bye"]})))
-    assert failed(host, RunFailedError)[0].raw == "The gate is missed."
+    error, events = failed(host, RunFailedError)
+    assert error.raw == "The gate is missed."
+    assert [event.text for event in events if isinstance(event, LogLine) and event.level == "error"] == [
+        "##[error]The gate is missed."
+    ]
     host = FakeHost((*PLAY[:3], Frame("failed", ends, {"t2": ["Error: no"]})))
     assert failed(host, RunFailedError)[0].raw.splitlines() == ["a", "b", "Error: no"]
 
