@@ -49,7 +49,8 @@ screenshots: $(READY)  ## screenshots/*.svg, from a real session
 	$(BIN)/python -m tests.screenshots
 
 pictures: $(READY)  ## the pictures that tests compare screens with, once they are meant to change
-	$(BIN)/python -m pytest -q tests/tui/test_pictures.py tests/tui/test_delivery_pictures.py --snapshot-update
+	$(BIN)/python -m pytest -q tests/tui/test_pictures.py tests/tui/test_delivery_pictures.py \
+	  tests/tui/test_pipelines_pictures.py --snapshot-update
 
 lock: $(READY)  ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

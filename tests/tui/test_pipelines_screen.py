@@ -127,7 +127,7 @@ async def test_what_runs_goes_on_when_one_leaves_and_its_end_is_told(tmp_path: P
         scene.replay.finish("ci_run", 1, lost())
         await scene.until(lambda: "Pipeline: Run 20261122.3: failed. Staging: Validation" in scene.said)
         await scene.press("5")
-        await scene.reads("✖ Run 18 (build 20261122.2) has failed in Staging")
+        await scene.reads("✖ Run 20261122.3 has failed", "What to do: Its log says more.")
         assert scene.log == "mlops-tui validate staging"
 
 

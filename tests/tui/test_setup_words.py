@@ -139,3 +139,22 @@ def test_a_need_that_nobody_has_described_is_no_obstacle() -> None:
     step = StepDescription("x", "X", "", "", ("elsewhere",), (), "")
     state.fold(StepsDescribed(steps=(step,)))
     assert state.unmet("x") == []
+
+
+def test_a_step_that_nobody_has_chosen_says_so_and_where_to_choose_it() -> None:
+    state = SetupState()
+    own = StepDescription("repository", "Repository", "", "", (), ("ci_host",), "")
+    folder = StepDescription("git-folder", "Git folder", "", "", ("repository",), ("git_folder",), "")
+    state.fold(StepsDescribed(steps=(own, folder)))
+    state.begin("looking")
+    for step in (own, folder):
+        state.fold(State(step=step.name, title=step.title, state="done", seconds=0.3))
+        assert not state.steps[step.name].unwanted, "the plan has not told yet"
+        state.fold(Planned(step=step.name, title=step.title, changes=()))
+    state.end()
+    rows = list(state.steps.values())
+    assert [(row.state, state_words(row)) for row in rows] == [("skipped", "not chosen: set ci.host")] * 2
+    assert next_words(state, rows[0]).endswith("choose one in the tab Settings: ci host.")
+    assert next_words(state, rows[1]).endswith("choose one at the step Repository, in its tab Settings.")
+    state.begin("looking")
+    assert not any(row.unwanted for row in rows), "another host may have been chosen"

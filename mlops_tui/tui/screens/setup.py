@@ -23,7 +23,7 @@ from mlops_tui.tui.widgets.setup_status import SetupStatus
 from mlops_tui.tui.widgets.step_list import StepList
 from mlops_tui.tui.widgets.step_tabs import StepTabs
 from mlops_tui.tui.words.plain import plain
-from mlops_tui.tui.words.setup import DONE, titles
+from mlops_tui.tui.words.setup import DONE, titles, unwanted_words
 
 TICK_SECONDS = 0.5  # between two looks at the clock while something runs
 
@@ -33,6 +33,8 @@ HELP = """\
 Training a model in Azure needs a few things to be there first: a *resource group* (a folder for everything that
 belongs together), a *Databricks workspace* (where notebooks run), a *service principal* (an account for programs),
 a place for its *secrets*, the *notebooks*, a *cluster* (the machines) and a *job* (what runs the notebooks).
+Where you choose a *CI host* (Azure DevOps or GitHub: the setting ci host of the step with the repository), also a
+*repository*, a *Git folder* and a *pipeline*, which does training and delivery there (**5**).
 
 On the left are the steps that make these things, in order; on the right is what can be said about the step in hand.
 Nothing is made before you say so: first the app only *looks* and shows a *plan*.
@@ -260,6 +262,8 @@ class SetupScreen(SettingsActions, Section):
         state = self.state
         if state.doing:
             return "Wait until what is going on has ended, or press s to stop it."
+        if row.unwanted:
+            return unwanted_words(state, row)
         if state.ready:
             return DONE
         if not state.plan_id:

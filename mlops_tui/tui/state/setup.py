@@ -39,6 +39,7 @@ class StepRow:
     since: float | None = None  # time.monotonic() when it began to run
     seconds: float | None = None  # it took, once it has ended
     changes: tuple[Change, ...] = ()
+    planned: bool = False  # the plan has told of it
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     logged: int = 0  # lines ever; `log` keeps the last ones
     error: ErrorCard | None = None
@@ -47,6 +48,11 @@ class StepRow:
     @property
     def pending(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.action != "keep")
+
+    @property
+    def unwanted(self) -> bool:
+        """The plan wants nothing of it: what it would make was not chosen."""
+        return self.planned and not self.changes and self.state in ("done", "skipped")
 
     @property
     def elapsed(self) -> float | None:
@@ -98,7 +104,8 @@ class SetupState:
         if doing == "looking":
             self.plan_id, self.pending, self.kept = "", None, 0
             for row in self.steps.values():
-                row.state, row.detail, row.seconds, row.changes, row.error = "waiting", "", None, (), None
+                row.state, row.detail, row.seconds, row.error = "waiting", "", None, None
+                row.changes, row.planned = (), False
 
     def end(self) -> None:
         self.doing = ""
@@ -122,7 +129,7 @@ class SetupState:
             case StepState():
                 self._step_state(event)
             case Planned():
-                self._row(event.step, event.title).changes = event.changes
+                self._planned(event)
             case PlanReady():
                 self.pending, self.kept = event.pending, event.kept
             case LogLine():
@@ -143,6 +150,12 @@ class SetupState:
         return any(
             self.steps[need].state in stopped and self.steps[need].pending for need in needs if need in self.steps
         )
+
+    def _planned(self, event: Planned) -> None:
+        row = self._row(event.step, event.title)
+        row.changes, row.planned = event.changes, True
+        if row.unwanted:
+            row.state = "skipped"
 
     def _step_state(self, event: StepState) -> None:
         row = self._row(event.step, event.title)

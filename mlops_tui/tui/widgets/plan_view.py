@@ -10,7 +10,7 @@ from textual.widgets import Static
 from mlops_tui.events import Change
 from mlops_tui.tui.state.setup import SetupState, StepRow
 from mlops_tui.tui.words.plain import plain
-from mlops_tui.tui.words.setup import ACTION_COLOURS, ACTION_SIGNS, pending_words
+from mlops_tui.tui.words.setup import ACTION_COLOURS, ACTION_SIGNS, pending_words, unwanted_words
 from mlops_tui.tui.words.signs import WARNING
 
 FREE = "Nothing costs anything in the practice cloud; the costs named here are Azure's."
@@ -49,6 +49,8 @@ def _content(state: SetupState, row: StepRow, practice: bool) -> Content:
 def _why_empty(state: SetupState, row: StepRow) -> str:
     if state.doing == "looking":
         return "Being looked at: the plan is here in a moment."
+    if row.unwanted:
+        return unwanted_words(state, row)
     if row.error is not None:
         return "It could not be looked at; the reason is above. Press r to look again."
     return "There is no plan yet: press r to look at what is there."

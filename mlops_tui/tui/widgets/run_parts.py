@@ -84,10 +84,8 @@ class RunParts(Container):
         row, tree = state.row, self.query_one(PartTree)
         tree.show(row, tick)
         part = tree.in_hand
-        problem = state.refused or (row.problem if row else None)
-        text = about_part(row, part) if row else Content("")
-        said = problem is not None and text.plain in problem.raw
-        self.query_one(PartAbout).show(Content("") if said else text, problem)
+        unread = row.problem if row and not row.ended else None
+        self.query_one(PartAbout).show(about_part(row, part) if row else Content(""), state.refused or unread)
         self._show_log(row, part)
         self.set_class(self.pane == "parts", "-parts")
         self.set_class(self.pane == "log", "-log")

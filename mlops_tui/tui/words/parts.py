@@ -45,6 +45,8 @@ def about_part(row: RunRow, part: PipelinePart | None) -> Content:
     if detail.strip():
         colour = "$text-error" if part is None or part.state == "failed" else "$foreground"
         parts.append(Content.styled(detail, colour))
+    if row.ended and row.problem is not None and row.problem.hint:
+        parts.append(Content.styled(f"What to do: {plain_lines(row.problem.hint)}", "$text-muted"))
     return Content("\n").join(parts)
 
 

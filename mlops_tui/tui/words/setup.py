@@ -21,6 +21,8 @@ ACTION_COLOURS: dict[Action, str] = {
     "keep": "text-muted",
 }
 WORTH_SAYING = 0.1  # seconds; what takes less is not timed on the screen
+CI_HOST = "ci_host"  # the setting that some steps do nothing without
+NOT_CHOSEN = "not chosen: set ci.host"
 DONE = "Everything is set up. Press 2 to train."
 
 
@@ -36,6 +38,8 @@ def pending_words(pending: int, kept: int) -> str:
 
 def state_words(row: StepRow) -> str:
     """The second line of a step in the list: running · 12 s · 1 to create"""
+    if row.unwanted:
+        return NOT_CHOSEN
     seconds = row.elapsed if row.state in ("running", "done", "failed") else None
     shown = duration(seconds) if seconds is not None and seconds >= WORTH_SAYING else ""
     return " · ".join(filter(None, [row.state, shown, plain(row.detail)]))
@@ -47,6 +51,8 @@ def next_words(state: SetupState, row: StepRow) -> str:
         return "Being looked at."
     if row.state == "running":
         return "At work. The Log tab tells what it does."
+    if row.unwanted:
+        return unwanted_words(state, row)
     if not row.changes:
         return "It could not be looked at. Press r to look again." if row.error else "Press r to look at it."
     if not row.pending:
@@ -63,6 +69,18 @@ def next_words(state: SetupState, row: StepRow) -> str:
         if row.state == "failed"
         else "Press Enter to apply it, or a to apply everything."
     )
+
+
+def unwanted_words(state: SetupState, row: StepRow) -> str:
+    """Why there is nothing to do, and where to choose otherwise."""
+    why = "Nothing to do: no CI host is chosen"
+    if row.description is not None and CI_HOST in row.description.settings:
+        return f"{why}. To have this, choose one in the tab Settings: ci host."
+    place = next(
+        (each for each in state.steps.values() if each.description and CI_HOST in each.description.settings), None
+    )
+    where = f"at the step {plain(place.title)}, in its tab Settings" if place else "with the setting ci.host"
+    return f"{why}. To have this, choose one {where}."
 
 
 def titles(rows: list[StepRow]) -> str:
