@@ -28,6 +28,11 @@ class _Known:
         for spelling in sorted(spellings, key=len, reverse=True):
             self._by_head.setdefault(spelling[:SHORTEST], []).append(spelling)
         self._heads = re.compile("|".join(map(re.escape, self._by_head)))
+        self._longest = max(map(len, spellings))
+        self._late: dict[str, str] = {}  # what goes on after a few characters, by its own first ones
+        for spelling in spellings:
+            for start in range(1, min(SHORTEST, len(spelling) - SHORTEST + 1)):
+                self._late[spelling[start : start + SHORTEST]] = spelling[start:]
 
     def mask(self, text: str) -> str:
         """Of two that begin at the same place the longer one is hidden."""
@@ -41,6 +46,43 @@ class _Known:
                     done = place = start + len(spelling)
                     break
         return "".join([*parts, text[done:]]) if parts else text
+
+    def unfinished(self, text: str) -> tuple[int, str]:
+        """Where something known begins that the text breaks off, and what of it is still to come; (-1, "") if none."""
+        text = text.rstrip()
+        for head in self._heads.finditer(text, max(len(text) - self._longest, 0)):
+            begun = text[head.start() :]
+            for spelling in self._by_head[head[0]]:
+                if spelling.startswith(begun) and spelling != begun:
+                    return head.start(), spelling[len(begun) :]
+        return -1, ""
+
+    def belated(self, text: str) -> str:
+        """What of something known the text begins with, where too little came before to be noticed; empty if none."""
+        late = self._late.get(text[:SHORTEST], "")
+        return late if late and text.startswith(late) else ""
+
+
+class LineByLine:
+    """Redacts the lines of one source in turn: a secret that one breaks off and the next goes on with is hidden."""
+
+    def __init__(self) -> None:
+        self._rest = ""  # of a secret, still to come
+
+    def __call__(self, line: str) -> str:
+        pattern = _pattern
+        if pattern is None:
+            return redact(line)
+        rest, self._rest = self._rest, ""
+        body = line.lstrip()
+        begun = rest if rest and body.startswith(rest) else ""
+        if rest and not begun and rest.startswith(body.rstrip()):
+            self._rest = rest[len(body.rstrip()) :]
+            return MASK if body else line
+        begun = begun or pattern.belated(body)
+        shown = (MASK if begun else "") + redact(body[len(begun) :] if begun else line)
+        place, self._rest = pattern.unfinished(shown)
+        return shown if place < 0 else shown[:place] + MASK
 
 
 def register(*secrets: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mlops_tui.commands.running import Invocation
+from mlops_tui.commands.running import OUTPUTS, Invocation, output_of
 from mlops_tui.opening import Options
 from mlops_tui.settings import BY_NAME, SETTINGS, Setting
 
@@ -35,9 +35,9 @@ OF_EVERY_COMMAND = (
     click.option(
         "--output",
         "-o",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        help="text for people, json for programs: one object a line. Default: text.",
+        type=click.Choice(OUTPUTS),
+        help="text for people, json for programs (one object a line), or the log of a CI host. Default: the host's "
+        "where one is at work, else text.",
     ),
     FILE,
 )
@@ -89,8 +89,14 @@ def project_options_in_full(command: F) -> F:
 def _with_options(command: F, shown: Collection[str]) -> F:
     @functools.wraps(command)
     def with_invocation(
-        *args: Any, project_file: Path | None, output: str, non_interactive: bool, out: Path | None = None, **given: Any
+        *args: Any,
+        project_file: Path | None,
+        output: str | None,
+        non_interactive: bool,
+        out: Path | None = None,
+        **given: Any,
     ) -> None:
+        output = output or output_of(os.environ)
         flags = flags_of(given)
         rest = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
         interactive = not non_interactive and output == "text" and sys.stdin.isatty() and sys.stdout.isatty()

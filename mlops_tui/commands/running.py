@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mlops_tui.headless.out_files import OutFiles
 
 
+OUTPUTS = ("text", "json", "github", "azure-pipelines")
+
+
 class Reporter(Protocol):
     def show(self, event: Event) -> None: ...
 
@@ -38,7 +41,7 @@ class Invocation:
 
     command: str
     options: Options
-    output: str  # "text" or "json"
+    output: str  # one of OUTPUTS
     interactive: bool
     out: Path | None = None  # a folder for what the next CI stage needs
 
@@ -46,16 +49,32 @@ class Invocation:
         return reporter_for(self.output)
 
 
-def reporter_for(output: str = "text") -> Reporter:
-    """Who shows events: on standard output, errors in text on standard error. Imported here: rich takes its time."""
+def output_of(environment: Mapping[str, str]) -> str:
+    """How to speak where nobody says: to the CI host that is at work, by the variables that each sets in its jobs."""
+    if environment.get("TF_BUILD", "").lower() == "true":
+        return "azure-pipelines"
+    return "github" if environment.get("GITHUB_ACTIONS") == "true" else "text"
+
+
+def reporter_for(output: str = "") -> Reporter:
+    """Who shows events: on standard output, errors in text on standard error, but for CI hosts, which read both as one
+    log. Imported here: rich takes its time."""
+    output = output or output_of(os.environ)
+    speak(sys.stdout, "utf-8" if output == "json" else None)  # as JSON is, whatever the locale
     if output == "json":
         from mlops_tui.headless.json_lines import JsonLines
 
-        speak(sys.stdout, "utf-8")  # as JSON is, whatever the locale
         return JsonLines(sys.stdout)
+    if output == "github":
+        from mlops_tui.headless import github
+
+        return github.reporter(sys.stdout, os.environ)
+    if output == "azure-pipelines":
+        from mlops_tui.headless import azure_pipelines
+
+        return azure_pipelines.reporter(sys.stdout, os.environ)
     from mlops_tui.headless.text import PlainText
 
-    speak(sys.stdout)
     speak(sys.stderr)
     return PlainText(sys.stdout, sys.stderr)
 

@@ -37,7 +37,7 @@ from mlops_tui.events import (
 from mlops_tui.headless.delivery_text import DeliveryText
 from mlops_tui.headless.pipeline_text import PipelineText
 from mlops_tui.headless.run_text import STATE_STYLE, described, job_runs_table, runs_table, when
-from mlops_tui.redaction import redact
+from mlops_tui.redaction import LineByLine, redact
 from mlops_tui.settings import BY_NAME
 
 LEVEL_STYLE = {"info": "", "warning": "yellow", "error": "red"}
@@ -52,6 +52,7 @@ class PlainText(DeliveryText, PipelineText):
         super().__init__(out, err)
         self._plan_open = False
         self._planned_all = False
+        self._lines: dict[str, LineByLine] = {}  # by source
 
     def show(self, event: Event) -> None:
         """Each type of event has a method of its name here; a test sees to it that none is missing."""
@@ -66,7 +67,8 @@ class PlainText(DeliveryText, PipelineText):
         self._line(f"Plan: {_count(event.pending, 'change')} to make, {event.kept} as they should be.", "bold")
 
     def _log_line(self, event: LogLine) -> None:
-        self._labelled(event.source, event.text, LEVEL_STYLE[event.level])
+        lines = self._lines.setdefault(event.source, LineByLine())
+        self._labelled(event.source, lines(event.text), LEVEL_STYLE[event.level])
 
     def _identified(self, event: Identified) -> None:
         self._labelled(event.what, " ".join(part for part in (event.id, event.url) if part))
