@@ -32,10 +32,10 @@ def failure(
         return RunFailedError(
             f"Run {run.id} was cancelled before its end.", hint="Start another: mlops-tui ci run", link=run.url
         )
-    failed = [part for part in parts if part.state == "failed"]
-    failed = [*innermost(failed), *failed]  # what failed first, then what failed with it
+    all_failed = [part for part in parts if part.state == "failed"]
+    failed = list(innermost(all_failed))
     where = f" in {source_of(failed[0], parts)}" if failed else ""
-    errors = dict.fromkeys(line for part in failed for line in part.detail.splitlines() if line.strip())
+    errors = _errors(failed) or _errors(all_failed)
     printed = last_lines(failed[0].id) if failed else ()
     raw = "\n".join(errors) or run.detail or "\n".join(printed)
     return RunFailedError(
@@ -44,3 +44,7 @@ def failure(
         link=run.url,
         raw=raw,
     )
+
+
+def _errors(parts: Sequence[PipelinePart]) -> list[str]:
+    return list(dict.fromkeys(line for part in parts for line in part.detail.splitlines() if line.strip()))
