@@ -73,7 +73,8 @@ class Timeline:
         return None
 
     def first_error(self) -> str:
-        for record in self.records:
+        """Of the step that failed, rather than of the job that failed with it."""
+        for record in sorted(self.records, key=lambda one: one["type"] != "Task"):
             for issue in record.get("issues") or []:
                 if issue["type"] == "error":
                     return advised(f"{record['name']}: {issue['message']}")

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mlops_tui.sandbox import devops_members
-from mlops_tui.sandbox.api import ApiError, Call, Principal
+from mlops_tui.sandbox.api import ApiError, Body, Call, Principal
 from mlops_tui.sandbox.dialects import FAULTS, Dialect
 from mlops_tui.sandbox.host_tokens import HostTokens, TokenHost
+from mlops_tui.sandbox.pipelines.model import PIPELINE_RUN
 
 if TYPE_CHECKING:
     from mlops_tui.sandbox.sandbox import Sandbox
@@ -63,7 +64,8 @@ class DevOpsDialect(Dialect):
             principal = sandbox.tokens.verify(token, sandbox.audiences.devops, lambda _: self._no_sign_in(call))
         if principal is None:
             raise self._no_sign_in(call)
-        if not devops_members.level(organization, principal) and not is_job_of(tokens.scopes(token), organization):
+        is_job = _is_job(sandbox, organization, tokens.scopes(token))
+        if not is_job and not devops_members.level(organization, principal):
             raise self._no_member(principal)
         return principal
 
@@ -72,7 +74,8 @@ class DevOpsDialect(Dialect):
             error = self.error(401, "UnauthorizedRequestException", "TF400813: Resource not available for anonymous.")
             error.headers["WWW-Authenticate"] = 'Basic realm="https://dev.azure.com/"'
             return error
-        if call.method not in ("GET", "POST"):
+        wants_no_page = call.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress"
+        if wants_no_page or call.method not in ("GET", "POST"):
             return self._no_member(None)
         where = html.escape(f"{call.params['organization']}", quote=True)
         return PageError(203, SIGN_IN_PAGE.format(what=f"to the organization {where}"))
@@ -103,9 +106,12 @@ class DevOpsDialect(Dialect):
         return self.error(status, "VssServiceException", text)
 
 
-def is_job_of(scopes: tuple[str, ...], organization: dict[str, str]) -> bool:
-    """Whether a token with these scopes was given to a job there (see `devops_host_side`)."""
-    return bool(scopes) and scopes[0] == "job" and scopes[1] == organization["id"]
+def _is_job(sandbox: Sandbox, organization: Body, scopes: tuple[str, ...]) -> bool:
+    """Whether a token with these scopes was given to a job there (see `devops_host_side`) whose run still goes on."""
+    if scopes[:2] != ("job", organization["id"]):
+        return False
+    run = sandbox.store.get(PIPELINE_RUN, scopes[2])
+    return run is not None and run["state"] != "completed"
 
 
 def credential(call: Call) -> str:

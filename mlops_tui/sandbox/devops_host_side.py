@@ -7,7 +7,7 @@ Sources: "Use predefined variables", "Pipeline resource authorization" (https://
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from mlops_tui.sandbox import devops_members, devops_pipeline
@@ -47,24 +47,13 @@ class DevOpsSide:
             return (
                 f"Could not find a pool with name {pool}. The pool does not exist or has not been authorized for use."
             )
-        for name in job.get("connections") or []:
-            if self._endpoint(pipeline, name) is None:
-                return (
-                    f"The pipeline is not valid. Job {job['name']}: Step input azureSubscription references service "
-                    f"connection {name} which could not be found. The service connection does not exist, has been "
-                    "disabled or has not been authorized for use. For authorization details, refer to "
-                    "https://aka.ms/yamlauthz."
-                )
-        return self._environment_barred(pipeline, job)
-
-    def _environment_barred(self, pipeline: Pipeline, job: Body) -> str:
+        barred = [name for name in job.get("connections") or [] if self._endpoint(pipeline, name) is None]
+        if barred:
+            return not_permitted("service connection(s)", ", ".join(barred))
         environments = self._sandbox.find(Environments)
         found = environments.find(pipeline.project, job["environment"]) if job.get("environment") else None
         if found and pipeline.number not in environments.permitted(pipeline.project, "environment", str(found["id"])):
-            return (
-                f"Job {job['name']}: Environment {found['name']} could not be found. The environment does not exist or "
-                "has not been authorized for use."
-            )
+            return not_permitted("environment(s)", found["name"])
         return ""
 
     def needs_approval(self, run: Body, job: Body) -> bool:
@@ -147,6 +136,11 @@ class DevOpsSide:
             "AZURESUBSCRIPTION_TENANT_ID": parameters["tenantid"],
         }
 
+    def missing(self, pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+        """Which of those service connections are not there at all: a run of them is not even begun."""
+        connections = self._sandbox.find(Connections)
+        return [name for name in names if connections.find(pipeline.project, name) is None]
+
     def _endpoint(self, pipeline: Pipeline, name: str) -> Body | None:
         """One that is there and that the pipeline may use."""
         found = self._sandbox.find(Connections).find(pipeline.project, name)
@@ -154,3 +148,11 @@ class DevOpsSide:
             return None
         permitted = self._sandbox.find(Environments).permitted(pipeline.project, "endpoint", found["id"])
         return found if pipeline.number in permitted else None
+
+
+def not_permitted(what: str, names: str) -> str:
+    """Azure waits for somebody to permit it; here the job ends, and says so."""
+    return (
+        f"Pipeline does not have permissions to use the referenced {what} {names}. For authorization details, refer to "
+        "https://aka.ms/yamlauthz."
+    )

@@ -30,7 +30,8 @@ class DevOpsRuns(DevOpsService):
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
         self._runner = sandbox.find(Pipelines)
-        self._runner.register(HOST, DevOpsSide(sandbox))
+        self._side = DevOpsSide(sandbox)
+        self._runner.register(HOST, self._side)
 
     def routes(self) -> list[Endpoint]:
         build = "/build/builds/{build}"
@@ -110,9 +111,17 @@ class DevOpsRuns(DevOpsService):
 
     def _check(self, pipeline: Pipeline, text: bytes) -> None:
         try:
-            self._runner.check(HOST, pipeline.file, text)
+            plan = self._runner.check(HOST, pipeline.file, text)
         except PipelineFileError as error:
             raise self._invalid_line(error) from error
+        for job in (job for stage in plan.stages for job in stage.jobs):
+            for name in self._side.missing(pipeline, job.connections):
+                raise self._invalid(
+                    f"The pipeline is not valid. Job {job.name}: Step input azureSubscription references service "
+                    f"connection {name} which could not be found. The service connection does not exist, has been "
+                    "disabled or has not been authorized for use. For authorization details, refer to "
+                    "https://aka.ms/yamlauthz."
+                )
 
     def _invalid_line(self, error: PipelineFileError) -> ApiError:
         return self._invalid(f"/{error.file.lstrip('/')} (Line: {error.line}, Col: 1): {error.message}")
