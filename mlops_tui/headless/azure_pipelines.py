@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -28,8 +28,9 @@ class AzureCommands:
         self._folder = environment.get("AGENT_TEMPDIRECTORY") or None
         self._percent = -1
 
-    def mask(self, secret: str) -> None:
-        self._say(f"##vso[task.setsecret]{_escaped(secret)}")
+    def mask(self, secrets: Sequence[str]) -> None:
+        for secret in secrets:
+            self._say(f"##vso[task.setsecret]{_escaped(secret)}")
 
     def open_group(self, title: str) -> None:
         self._say(f"##[group]{tame(' '.join(title.splitlines()))}")  # nothing is unescaped here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TextIO
 
@@ -37,7 +37,7 @@ _FRAME = re.compile(r'File "(?:[^"]*/)?(?P<name>[\w-]+)(?:\.py)?", line (?P<line
 class Commands(Protocol):
     """What a host takes from the log, or beside it. Each method escapes what it is given."""
 
-    def mask(self, secret: str) -> None: ...
+    def mask(self, secrets: Sequence[str]) -> None: ...
     def open_group(self, title: str) -> None: ...
     def close_group(self) -> None: ...
     def annotate(self, level: Level, message: str, file: str = "", line: int = 0) -> None: ...
@@ -73,11 +73,11 @@ class CiText(PlainText):
 
     def _mask(self) -> None:
         """Everything that is secret, before anything else of it can be said; a host masks line by line."""
-        for secret in sorted(redaction.registered() - self._masked):
-            self._masked.add(secret)
-            for line in dict.fromkeys([secret, *secret.splitlines()]):
-                if len(line.strip()) >= redaction.SHORTEST:
-                    self._commands.mask(line)
+        fresh = redaction.registered() - self._masked
+        if fresh:
+            self._masked |= fresh
+            lines = {line for secret in fresh for line in (secret, *secret.splitlines())}
+            self._commands.mask([line for line in sorted(lines) if len(line.strip()) >= redaction.SHORTEST])
 
     def _tell_host(self, event: Event) -> None:
         match event:

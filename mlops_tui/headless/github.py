@@ -7,10 +7,10 @@ GitHub, "Workflow commands for GitHub Actions"; how they are read and escaped: a
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TextIO
 
 from mlops_tui.headless.ci_text import CiText, Level
@@ -31,8 +31,8 @@ class GitHubCommands:
         self._summary_file = environment.get("GITHUB_STEP_SUMMARY", "")
         self._resume = ""  # the word by which commands count again
 
-    def mask(self, secret: str) -> None:
-        self._say(f"::add-mask::{_data(secret)}")
+    def mask(self, secrets: Sequence[str]) -> None:
+        self._say(*(f"::add-mask::{_data(secret)}" for secret in secrets))
 
     def open_group(self, title: str) -> None:
         self._say(f"::group::{_data(title)}")
@@ -57,17 +57,17 @@ class GitHubCommands:
         if self._summary_file:
             _append(Path(self._summary_file), markdown.encode()[:LARGEST_SUMMARY].decode("utf-8", "ignore"))
 
-    def _say(self, command: str) -> None:
+    def _say(self, *commands: str) -> None:
         was_stopped = bool(self._resume)
         if was_stopped:
             self._go_on()
-        self._out.write(f"{command}\n")
+        self._out.writelines(f"{command}\n" for command in commands)
         if was_stopped:
             self._stop()
         self._out.flush()
 
     def _stop(self) -> None:
-        self._resume = secrets.token_hex(16)
+        self._resume = token_hex(16)
         self._out.write(f"::stop-commands::{self._resume}\n")
         self._out.flush()
 
