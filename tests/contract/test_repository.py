@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from contextlib import closing
@@ -16,6 +17,7 @@ from mlops_tui.clouds.cloud import Cloud, local_cloud
 from mlops_tui.clouds.git_push import Remote
 from mlops_tui.errors import ConflictError, SignInError, UsageError
 from mlops_tui.events import Event, LogLine
+from mlops_tui.pipelines.files import pipeline_file
 from mlops_tui.project import Ci, Project
 from mlops_tui.session import Session
 from mlops_tui.setup.repository import EDITED, ProjectRepository
@@ -96,7 +98,7 @@ class Desk:
         self.git("push", "--quiet", folder=folder)
 
 
-@pytest.fixture
+@pytest.fixture(params=["github", "azure-devops"])
 def desk(live: LiveSandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
     notebooks = tmp_path / "mine"
     notebooks.mkdir()
@@ -105,10 +107,11 @@ def desk(live: LiveSandbox, tmp_path: Path, request: pytest.FixtureRequest) -> D
     file.write_text('# ours\n[project]\nname = "wine"\nnotebooks = "mine"\n\n[azure]\nsign_in = "cli"\n')
     kept = written(live.folder)
     ci = Ci(
-        host="github",
+        host=request.param,
         organization=kept["ci_organization"],
-        repository=request.node.name.replace("_", "-")[:60],
+        repository=re.sub(r"\W|_", "-", request.node.name)[5:60].strip("-"),
         github_token=kept["github_token"],
+        azure_devops_token=kept["azure_devops_token"],
     )
     project = Project(**of_owner(live.folder), name="wine", location="northeurope", notebooks=str(notebooks), ci=ci)
     return Desk(live, project, local_cloud(live.origin, str(live.ca)), file, [])
@@ -127,10 +130,17 @@ def test_first_everything_is_brought_there_then_nothing_is_to_do(desk: Desk, tmp
     assert desk.git("rev-parse", "HEAD", folder=copy) == head
     assert "[skip ci]" in desk.git("log", "--format=%s", folder=copy)
     assert (copy / "notebooks" / "train.py").read_text().endswith("print('training')\n")
-    assert "mlops-tui train" in (copy / ".github" / "workflows" / "mlops.yml").read_text()
+    pipeline = pipeline_file(desk.project)
+    assert pipeline is not None
+    assert (copy / pipeline.path).read_text() == pipeline.text
     settings = (copy / "mlops.toml").read_text()
     assert settings.startswith("# ours\n[project]\n"), "the project's own file as it stands"
-    for line in ('notebooks = "notebooks"', 'location = "northeurope"', 'host = "github"', 'sign_in = "auto"'):
+    for line in (
+        'notebooks = "notebooks"',
+        'location = "northeurope"',
+        f'host = "{desk.project.ci.host}"',
+        'sign_in = "auto"',
+    ):
         assert line in settings
     for name in ("tenant_id", "subscription_id"):
         assert f'{name} = "{getattr(desk.project, name)}"' in settings
@@ -194,7 +204,7 @@ def test_nobody_sees_the_token_in_any_command_line(desk: Desk) -> None:
         stop.set()
         watching.join(10)
     assert any("git push" in line or "git-remote-https" in line for line in seen), "it was watched while it pushed"
-    secrets = (desk.project.ci.github_token, desk.remote().authorization.split()[1], desk.project.client_secret)
+    secrets = (desk.project.ci.token, desk.remote().authorization.split()[1], desk.project.client_secret)
     assert not [line for line in seen if any(secret in line for secret in secrets)]
 
 
@@ -235,7 +245,7 @@ def test_without_an_organisation_it_says_how_to_give_one(desk: Desk) -> None:
 
 def test_a_secret_in_a_notebook_is_not_brought_to_everybody(desk: Desk) -> None:
     notebook = Path(desk.project.notebooks) / "train.py"
-    notebook.write_text(f"# one\ntoken = {desk.project.ci.github_token!r}\n")
+    notebook.write_text(f"# one\ntoken = {desk.project.ci.token!r}\n")
     with closing(desk.session()) as session:
         _ = session.clients.ci_host
     with pytest.raises(UsageError) as caught:
