@@ -70,7 +70,17 @@ class Desk:
             place.write_text(text)
         _git(work, "init", "--quiet", "--initial-branch=main")
         _git(work, "add", "--all")
-        _git(work, "-c", "user.name=L", "-c", "user.email=l@x", "commit", "--quiet", "--message=Try\n\nmore")
+        _git(
+            work,
+            "-c",
+            "user.name=L",
+            "-c",
+            "user.email=l@x",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message=Try\n\nmore",
+        )
         _git(work, "push", "--quiet", "--force", str(self.repository), "HEAD:refs/heads/main")
         return _git(work, "rev-parse", "HEAD").strip()
 

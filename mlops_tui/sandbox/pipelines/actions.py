@@ -39,8 +39,6 @@ def _set_up(work: Work) -> bool:
     order, say = work.context.order, work.report.say
     say("The machine: this one, with the practice cloud's own Python and nothing of its user.")
     say(f"Operating system: {platform.system()} {platform.release()}; Python {platform.python_version()}")
-    for scope, level in order.job.permissions.items():
-        say(f"Permission of the job's token: {scope}: {level}")
     if order.row["environment"]:
         say(f"Environment: {order.row['environment']}")
     return True

@@ -148,10 +148,11 @@ class Agent:
         environment["PATH"] = os.pathsep.join([*reversed(self._context.paths), environment["PATH"]])
 
         def say(line: str) -> None:
-            if obeyed:
-                self._context.hear(line, step, report)
-            else:
-                report.say(line)
+            for part in line.split("\r"):  # which ends a line for both hosts' agents, too
+                if obeyed:
+                    self._context.hear(part, step, report)
+                else:
+                    report.say(part)
 
         return step_process.run(command, folder, environment, say, self._check)
 

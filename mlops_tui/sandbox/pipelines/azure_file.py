@@ -38,7 +38,8 @@ def read(file: str, data: bytes, given: Mapping[str, str] | None, facts: Mapping
     root = yaml_file.parse(file, data, aliases=False)
     declared = azure_parameters.declared(root.get("parameters"))
     values = azure_parameters.values(declared, given)
-    static = {name: value for name, value in _variables(root.get("variables")) if "${{" not in value}
+    own = root.get("variables")
+    static = dict(_variables(Template(values, facts).worked_out(own))) if own else {}
     entries = tuple((key, value) for key, value in root.entries if key.value != "parameters")
     template = Template(values, {**facts, **static})
     fields = template.worked_out(yaml_file.Mapping(file, root.line, entries)).fields("the pipeline", ROOT)

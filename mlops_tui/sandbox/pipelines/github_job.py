@@ -104,15 +104,19 @@ class GitHubJob(JobContext):
         for name in FILES:
             self._files[name] = folder / f"{name}_{uuid.uuid4()}"
             self._files[name].touch(mode=0o600)
-        if step.action == "run":
+        if step.action != "set-up":
             self._tell(step, report)
 
     def _tell(self, step: Step, report: StepReport) -> None:
         """What is about to run, as GitHub's log begins a step."""
-        script = self.text(step.inputs["script"])
-        report.say(f"##[group]Run {script.strip().partition(chr(10))[0]}")
-        report.say(script.rstrip())
-        report.say(f"shell: {' '.join(SHELLS[step.inputs['shell']])} {{0}}")
+        given = {name: self.text(value) for name, value in step.inputs.items() if value}
+        script = given.pop("script", "")
+        report.say(f"##[group]{self.text(step.usual_title)}")
+        if step.action == "run":
+            report.say(script.rstrip())
+            report.say(f"shell: {' '.join(SHELLS[step.inputs['shell']])} {{0}}")
+        for line in ["with:", *(f"  {name}: {value}" for name, value in given.items())] if given and not script else []:
+            report.say(line)
         env = self._step_env(step)
         for line in ["env:", *(f"  {name}: {value}" for name, value in env.items())] if env else []:
             report.say(line)

@@ -55,6 +55,7 @@ def _step(item: Node, given: Mapping[str, str]) -> Step:
         condition=github_texts.condition(fields.get("if")),
         name=name,
         title=_text(fields, "name") or title,
+        usual_title=title,
         inputs=inputs,
         env=dict(github_texts.pairs(fields.get("env"), "env")),
         continue_on_error=_text(fields, "continue-on-error") or "false",

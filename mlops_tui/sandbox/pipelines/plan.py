@@ -21,6 +21,7 @@ class Step:
     condition: Tree
     name: str = ""  # by which others speak of it
     title: str = ""
+    usual_title: str = ""  # without one of its own
     inputs: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     continue_on_error: str = "false"
