@@ -84,6 +84,27 @@ def test_a_canceled_run_ends_its_processes_at_once(azure: Desk, tmp_path: Path) 
         azure.pipelines.cancel("99")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process was started with")
+def test_what_a_step_leaves_in_a_session_of_its_own_ends_with_the_job(azure: Desk, tmp_path: Path) -> None:
+    program = tmp_path / "leave.py"
+    program.write_text(
+        "import os, pathlib, time\n"
+        "if os.fork():\n    os._exit(0)\n"
+        "os.setsid()\n"
+        f"pathlib.Path('{tmp_path}/pid').write_text(str(os.getpid()))\n"
+        "time.sleep(60)\n"
+    )
+    text = f"""
+steps:
+- checkout: none
+- script: python {program} > /dev/null 2>&1; while [ ! -s {tmp_path}/pid ]; do sleep 0.01; done
+- script: kill -0 $(cat {tmp_path}/pid) && echo still there
+"""
+    run = azure.run(text)
+    assert run["result"] == "succeeded", azure.text(run)
+    gone(pid_in(tmp_path / "pid"))
+
+
 def test_one_that_waits_can_be_canceled_too(azure: Desk) -> None:
     azure.side.guarded.add("prod")
     run = azure.until(azure.launch(GUARDED)["id"], lambda found: found["state"] == "waiting")

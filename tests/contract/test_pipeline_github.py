@@ -121,7 +121,7 @@ def test_inputs_leave_out_a_job_and_wrong_ones_are_refused(github: Desk) -> None
         ({"dry": "maybe"}, "Provided value 'maybe' for input 'dry' is not a boolean"),
     ):
         with pytest.raises(ValueError, match=why):
-            github.launch(WORKFLOW, **given)
+            github.launch(WORKFLOW, "manual", None, **given)
     with pytest.raises(ValueError, match="does not have 'workflow_dispatch' trigger"):
         github.launch("on: push\njobs: {a: {runs-on: x, steps: [{run: echo}]}}")
 

@@ -14,6 +14,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mlops_tui.sandbox.pipelines import leftovers
 from mlops_tui.sandbox.pipelines.agent import LOST, Agent, Stop
 from mlops_tui.sandbox.pipelines.expressions import ExpressionError
 from mlops_tui.sandbox.pipelines.host_rules import RULES, HostRules
@@ -234,6 +235,7 @@ class Conductor(threading.Thread):
             log.exception("run %s, job %s", self.run_id, order.job.name)
             message = f"The practice cloud failed: {error!r}; its log says where."
         finally:
+            leftovers.end(order.machine.root)
             shutil.rmtree(order.machine.root, ignore_errors=True)
             if stop.lost.is_set():
                 result, message = "failed", LOST

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_tui.sandbox.pipelines import leftovers
+
 INHERITED = ("LANG", "LC_ALL", "TZ")
 PACKAGE = Path(__file__).resolve().parents[3]  # the folder that has mlops_tui in it
 PIP = "mlops_tui.sandbox.pipelines.pip_command"
@@ -74,6 +76,7 @@ class Machine:
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "PATH": os.pathsep.join([str(self.programs), os.environ.get("PATH", os.defpath)]),
             "HOME": str(self.home),
+            leftovers.MARK: str(self.root),
             "TMPDIR": str(self.temp),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.sandbox import git_server
 from mlops_tui.sandbox.api import Endpoint, Service
 from mlops_tui.sandbox.dialects import OPEN
-from mlops_tui.sandbox.pipelines import folders, progress, published, records, step_log
+from mlops_tui.sandbox.pipelines import folders, leftovers, progress, published, records, step_log
 from mlops_tui.sandbox.pipelines.agent import LOST
 from mlops_tui.sandbox.pipelines.conductor import Conductor
 from mlops_tui.sandbox.pipelines.host_rules import RULES
@@ -59,7 +59,9 @@ class Pipelines(Service):
         self._sides[host] = side
 
     def start(self) -> None:
-        shutil.rmtree(self._yard.folder / "machines", ignore_errors=True)
+        if (self._yard.folder / "machines").exists():
+            leftovers.end(self._yard.folder / "machines")
+            shutil.rmtree(self._yard.folder / "machines", ignore_errors=True)
         for run in self._runs.unfinished():
             run = self._runs.edit(run["id"], partial(progress.lose, message=issue("error", LOST)))
             try:
