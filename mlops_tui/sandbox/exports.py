@@ -28,6 +28,7 @@ def environment(folder: Path, address: Address) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": ca,
         "CURL_CA_BUNDLE": ca,
         "SSL_CERT_FILE": ca,
+        "GIT_SSL_CAINFO": ca,
         "AZURE_AUTHORITY_HOST": address.origin,
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "AZURE_CORE_COLLECT_TELEMETRY": "no",

@@ -52,6 +52,16 @@ class GitFolders(Service):
             self.on("DELETE", one, self.delete),
         ]
 
+    def start(self) -> None:
+        """Finish what a kill has broken off: folders of git that nobody owns, files that nobody has seen yet."""
+        rows = self._all()
+        known = {kept["git"] for kept, _ in rows}
+        for git_dir in self._folder.glob("*"):
+            if git_dir.name not in known:
+                remove(git_dir)
+        for _, found in rows:
+            self._workspace.tree.look_again(found)
+
     def forget_workspace(self) -> None:
         for key, _ in self.store.items(KIND):
             self.store.delete(KIND, key)

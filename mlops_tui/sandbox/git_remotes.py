@@ -102,7 +102,12 @@ class GitRemotes:
         return Remote(_without_user(url), provider, credential)
 
     def fetch(self, git_dir: Path, remote: Remote) -> None:
-        """All branches and tags as they are there now, into a repository that is made where it is not."""
+        """All branches and tags as they are there now, into a repository that is made where it is not.
+
+        Nobody else may be at work in it: what is locked there was left behind by a git that was killed.
+        """
+        for lock in git_dir.rglob("*.lock"):
+            lock.unlink()
         if not git_dir.exists():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             git(None, "init", "--quiet", "--bare", "--template=", str(git_dir))

@@ -56,6 +56,7 @@ class GitSnapshots:
         self._sandbox = sandbox
         self._remotes = GitRemotes(sandbox)
         self._workspace = sandbox.folder / "files" / "Workspace"
+        self._git = sandbox.folder / "git-jobs"
 
     def used_commit(self, run_id: int) -> str:
         """Empty before anything was checked out."""
@@ -89,12 +90,18 @@ class GitSnapshots:
         """The files stay, for other runs may be reading them."""
         self._sandbox.store.delete(KIND, str(run_id))
 
+    def forget_all(self) -> None:
+        """The workspace is gone, and its files with it."""
+        for key, _ in self._sandbox.store.items(KIND):
+            self._sandbox.store.delete(KIND, key)
+        remove(self._git)
+
     def _check_out(self, run: Body) -> Body:
         source = run["settings"]["git_source"]
         try:
             remote = self._remotes.of(Principal(**run["owner"]), source["git_url"], _provider(source))
             name = hashlib.sha256(remote.url.encode()).hexdigest()[:12]
-            git_dir = self._sandbox.folder / "git-folders" / f"jobs-{name}"
+            git_dir = self._git / name
             self._remotes.fetch(git_dir, remote)
             wanted = (source.get(reference) or "" for reference in REFERENCES)
             commit = GitCheckout(git_dir, self._workspace).resolve(*wanted)

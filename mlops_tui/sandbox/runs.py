@@ -63,6 +63,7 @@ class Runs(Service):
         for run in self.store.list(RUN):
             self.scheduler.halt(run["run_id"], "CANCELED")
             self.scheduler.delete(run)
+        GitSnapshots(self.sandbox).forget_all()
         for key, _ in self.store.items(TOKEN):
             self.store.delete(TOKEN, key)
 

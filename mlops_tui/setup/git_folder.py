@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tui.steps import Report
 
 KNOWN = "git_folder_commit"  # what the session knows the folder's commit by, where its notebooks are just that
+BEHIND = "git_folder_behind"  # and that it is, in words, where a pull is due
 SHORT = 7  # signs of a commit that people read
 
 
@@ -66,7 +67,8 @@ class GitFolder:
         project = session.project
         if project.ci.host == "none":
             return Finding(())
-        session.forget(KNOWN)
+        for known in (KNOWN, BEHIND):
+            session.forget(known)
         repository, head = _repository(session), session.know("branch_head", "repository")
         databricks = _databricks(session)
         folder = databricks.git.folder(project.git_folder)
@@ -79,8 +81,10 @@ class GitFolder:
         if folder is None:
             made = Change("create", _what(project), f"of {repository.clone_url}", warning=lacking)
             return Finding((credential, made))
-        beside = _compare(session, databricks, repository, folder, head, at_head)
-        return Finding((credential, _change(project, beside, lacking)))
+        change = _change(project, _compare(session, databricks, repository, folder, head, at_head), lacking)
+        if change.action == "update":
+            session.learn(BEHIND, change.detail)
+        return Finding((credential, change))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         project = session.project

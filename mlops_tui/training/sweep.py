@@ -73,6 +73,10 @@ def launch(session: Session, build: Build, runs: tuple[Parameters, ...], emit: E
     job_id = int(session.know("train_job_id", "train-job"))
     databricks = session.clients.databricks(session.know("databricks_host", "databricks-workspace"))
     others = databricks.runs.active(job_id)
+    if session.project.notebook_source == "git-folder" and session.knows("git_folder_behind"):
+        behind = session.know("git_folder_behind", "git-folder")
+        text = f"the Git folder is not in step ({behind}): this trains what it holds; `mlops-tui setup` brings it there"
+        emit(LogLine(source="train", text=text, level="warning"))
     for attempt in range(ATTEMPTS):
         run_id = databricks.jobs.run_now(job_id, parameters, _token(job_id, parameters, attempt))
         run = databricks.runs.get(run_id)

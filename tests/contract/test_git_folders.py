@@ -19,6 +19,7 @@ from databricks.sdk.errors import (
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.workspace import ImportFormat, Language
 
+from mlops_tui.sandbox.git_folders import GitFolders
 from mlops_tui.sandbox.host_tokens import HostTokens
 from tests.contract.git_stories import TRAIN, Repository, repository
 from tests.contract.workspace_users import client, fresh, inside, learner, someone
@@ -265,6 +266,26 @@ def test_a_service_principal_has_one_credential_of_a_provider(live: LiveSandbox)
     w.git_credentials.create(GITHUB, personal_access_token="one", name="one")
     with pytest.raises(InvalidState, match="Only one credential per provider is allowed for service principals"):
         w.git_credentials.create(GITHUB, personal_access_token="two", name="two")
+
+
+def test_what_a_kill_has_broken_off_is_finished_by_the_next_start(
+    live: LiveSandbox, signed_in: WorkspaceClient, wine: Repository
+) -> None:
+    made = follow(signed_in, wine)
+    (live.folder / "files" / "Workspace" / f"{made.path}/late.txt".lstrip("/")).write_text("git was here")
+    stray = live.folder / "git-folders" / "0123456789abcdef"
+    stray.mkdir()
+    with inside(live) as sandbox:
+        GitFolders(sandbox).start()
+    assert kinds(signed_in, made.path)["/late.txt"] == "FILE"
+    assert not stray.exists()
+    (git_dir,) = [
+        path.parent for path in (live.folder / "git-folders").glob("*/FETCH_HEAD") if wine.clone.name in path.read_text()
+    ]
+    (git_dir / "index.lock").touch()
+    pushed = wine.commit({"mlops.toml": "[other]\n"})
+    signed_in.repos.update(made.id, branch="main")
+    assert signed_in.repos.get(made.id).head_commit_id == pushed
 
 
 def test_a_token_that_was_taken_back_no_longer_pulls(

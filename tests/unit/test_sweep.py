@@ -13,7 +13,7 @@ from mlops_tui.clouds.clients import Clients
 from mlops_tui.clouds.cloud import AZURE
 from mlops_tui.clouds.databricks_runs import RunInfo
 from mlops_tui.events import Event, LogLine
-from mlops_tui.project import Project
+from mlops_tui.project import Ci, Project
 from mlops_tui.session import Session
 from mlops_tui.training.builds import Build
 from mlops_tui.training.sweep import figure, inputs, launch, named
@@ -58,8 +58,10 @@ class Cloud:
         return tuple(run_info(run_id) for run_id in self.under_way)
 
 
-def launched(cloud: Cloud, number: str = "7") -> tuple[int, list[Event]]:
-    session = Session(Project(), AZURE)
+def launched(cloud: Cloud, number: str = "7", project: Project | None = None, **known: str) -> tuple[int, list[Event]]:
+    session = Session(project or Project(), AZURE)
+    for name, value in known.items():
+        session.learn(name, value)
     session._clients = cast("Clients", SimpleNamespace(databricks=lambda host: cloud, close=lambda: None))
     session.learn("train_job_id", "5")
     session.learn("databricks_host", "https://host")
@@ -83,3 +85,13 @@ def test_other_runs_under_way_are_told_and_ones_own_is_none_of_them() -> None:
     lines = [event.text for event in told if isinstance(event, LogLine)]
     assert len(lines) == 1
     assert "job run 9" in lines[0]
+
+
+def test_whoever_trains_from_a_git_folder_that_is_behind_is_told_so() -> None:
+    project = Project(notebook_source="git-folder", ci=Ci(host="github"))
+    _, told = launched(Cloud(), project=project, git_folder_behind="behind: at 1a2b3c4")
+    (line,) = [event for event in told if isinstance(event, LogLine)]
+    assert line.level == "warning"
+    assert "not in step (behind: at 1a2b3c4)" in line.text
+    _, told = launched(Cloud(), git_folder_behind="behind: at 1a2b3c4")
+    assert not [event for event in told if isinstance(event, LogLine)], "jobs take the imported ones"
