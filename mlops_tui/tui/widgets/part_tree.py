@@ -87,7 +87,7 @@ class PartTree(VerticalScroll, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self._run = ""
+        self._row: RunRow | None = None
         self._chosen = ""  # by a person; empty: what is at work
         self._in_hand = ""
         self._lines: list[PartLine] = []
@@ -99,8 +99,8 @@ class PartTree(VerticalScroll, can_focus=True):
         return next((line.part for line in self._lines if line.part.id == self._in_hand), None)
 
     def show(self, row: RunRow | None, tick: int = 0) -> None:
-        if (row.run.id if row else "") != self._run:
-            self._run, self._chosen = (row.run.id if row else ""), ""
+        if row is not self._row:
+            self._row, self._chosen = row, ""
         self._in_hand = ""
         if row is not None:
             known = self._chosen if self._chosen in row.parts else ""
@@ -108,6 +108,9 @@ class PartTree(VerticalScroll, can_focus=True):
         self._lines = lines_of(row, self._in_hand) if row else []
         self.border_title = Content(self._title(row))
         self._draw(tick)
+
+    def on_resize(self) -> None:
+        self.show(self._row)
 
     def go(self, part: str) -> None:
         """A person takes that one in hand."""
