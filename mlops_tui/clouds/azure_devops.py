@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mlops_tui import redaction
+from mlops_tui.clouds.azure_devops_pipelines import DevOpsPipelines
 from mlops_tui.clouds.azure_devops_rest import PREVIEW, DevOpsRest
 from mlops_tui.clouds.azure_devops_timeline import Timeline, moment, run_of
 from mlops_tui.clouds.azure_devops_wires import DevOpsWires
@@ -45,7 +46,8 @@ class AzureDevOps:
         self._rest = DevOpsRest(identity, cloud, organization, token)
         identities = f"{cloud.devops_identities}/{organization}"
         self._identities = DevOpsRest(identity, cloud, organization, token, identities)
-        self.wires = DevOpsWires(self._rest, self._identities, project)
+        self.wires = DevOpsWires(self._rest, self._identities, project, cloud)
+        self.pipelines = DevOpsPipelines(self._rest, project, self.wires.mark)
         self._lock = threading.Lock()
         self._me: Account | None = None
         self._timelines: dict[str, Timeline] = {}
@@ -58,6 +60,8 @@ class AzureDevOps:
         with self._rest.speaking_of("the sign-in to Azure DevOps"):
             user = self._rest.call("GET", "_apis/connectionData", None, **{"api-version": "7.1-preview"})
         found = user["authenticatedUser"]
+        if found.get("providerDisplayName") == "Anonymous":  # what an organisation with public projects says
+            raise self._rest.no_sign_in(200)
         name = (found.get("properties") or {}).get("Account", {}).get("$value") or found.get("providerDisplayName")
         return Account(found["id"], str(name or ""), str(found.get("providerDisplayName") or ""))
 
@@ -250,7 +254,7 @@ class AzureDevOps:
             self._rest.call("PATCH", place, {"status": "cancelling"})
 
     def _pipeline(self) -> int:
-        found = self.wires.find_pipeline()
+        found = self.pipelines.find()
         if found is None:
             hint = "Make it: mlops-tui setup"
             raise NotFoundError(f"There is no pipeline {self._name} in the project {self._project} yet.", hint=hint)

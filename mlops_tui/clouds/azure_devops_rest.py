@@ -67,7 +67,7 @@ class DevOpsRest(Rest):
     ) -> HttpResponse:
         response = super().send(method, path, body, {"api-version": VERSION, **(params or {})}, headers)
         if response.status_code in (203, 302) or "text/html" in response.headers.get("Content-Type", ""):
-            raise self._no_sign_in(response.status_code)
+            raise self.no_sign_in(response.status_code)
         return response
 
     def values(self, path: str, **params: str) -> list[Entity]:
@@ -101,7 +101,7 @@ class DevOpsRest(Rest):
             hint = "Set ci.organization to yours: the NAME in https://dev.azure.com/NAME."
             return UsageError(f"Azure DevOps knows no organisation {self.organization}.", hint=hint)
         if status == 401 and ("user ''" in text or "TF400813" not in text):
-            return self._no_sign_in(status, refusal.raw, key)
+            return self.no_sign_in(status, refusal.raw, key)
         if status == 401:
             return ForbiddenError(
                 f"This account is no member of the organisation {self.organization} in Azure DevOps.",
@@ -124,7 +124,8 @@ class DevOpsRest(Rest):
             return ConflictError(f"{about}: {refusal.sentence}", hint=hint, raw=refusal.raw, code=key)
         return translate.refused(refusal)
 
-    def _no_sign_in(self, status: int, raw: str = "", key: str = "") -> SignInError:
+    def no_sign_in(self, status: int, raw: str = "", key: str = "") -> SignInError:
+        """What to say of a credential that will not do."""
         if self._token:
             message = "Azure DevOps does not take the personal access token: it is wrong, has expired or was revoked"
             hint = (

@@ -27,6 +27,7 @@ RESULTS: dict[str, PipelineState] = {
 }
 REASONS = {"individualCI": "push", "batchedCI": "push"}
 PARALLELISM_LINK = "https://aka.ms/azpipelines-parallelism-request"
+APPROVAL, PERMISSION = "Checkpoint.Approval", "Checkpoint.Authorization"
 PATIENCE = 120.0  # seconds in the queue, after which why is worth a word
 
 
@@ -52,17 +53,27 @@ class Timeline:
         return sorted(found, key=lambda one: one.get("order") or 0)
 
     def waits(self, stage: Record) -> bool:
-        return any(one["state"] != "completed" for one in self._of("Checkpoint", stage["id"]))
+        """For a person. A turn that is waited for comes by itself."""
+        return bool(self._guards(stage, APPROVAL) or self._guards(stage, PERMISSION))
+
+    def _guards(self, stage: Record, kind: str) -> list[Record]:
+        """Those that hold the stage up."""
+        checkpoints = self._of("Checkpoint", stage["id"])
+        found = [record for checkpoint in checkpoints for record in self._of(kind, checkpoint["id"])]
+        return [record for record in found if record["state"] != "completed"]
 
     def approvals(self) -> dict[str, Record]:
         """The stage that waits for each approval, by the approval's id: that is its record's, too."""
-        waiting: dict[str, Record] = {}
-        for stage in self._of("Stage", None):
-            for checkpoint in self._of("Checkpoint", stage["id"]):
-                for record in self._of("Checkpoint.Approval", checkpoint["id"]):
-                    if record["state"] != "completed":
-                        waiting[record["id"]] = stage
-        return waiting
+        stages = self._of("Stage", None)
+        return {record["id"]: stage for stage in stages for record in self._guards(stage, APPROVAL)}
+
+    def waiting_for(self) -> str:
+        """What a person must do, for which stages; empty where nothing is waited for."""
+        said = []
+        for kind, words in ((APPROVAL, "an approval"), (PERMISSION, "a permission that `mlops-tui setup` gives")):
+            names = [stage["name"] for stage in self._of("Stage", None) if self._guards(stage, kind)]
+            said += [f"{words}: {', '.join(names)}"] if names else []
+        return "; ".join(said)
 
     def log_of(self, part_id: str) -> int | None:
         """The number of the log of a step, or of a job (by its phase); None where there is none yet."""
@@ -85,10 +96,9 @@ def run_of(build: Record, timeline: Timeline | None) -> PipelineRun:
     """`timeline` tells what it waits for, and why it failed."""
     state = _state(build["status"], build.get("result"))
     detail = _detail(build, state, timeline)
-    waiting = timeline.approvals() if timeline and state in ("running", "queued") else {}
+    waiting = timeline.waiting_for() if timeline and state in ("running", "queued") else ""
     if waiting:
-        state = "waiting"
-        detail = f"an approval: {', '.join(sorted(one['name'] for one in waiting.values()))}"
+        state, detail = "waiting", waiting
     return PipelineRun(
         id=str(build["id"]),
         number=build["buildNumber"],

@@ -1,6 +1,6 @@
-"""What a pipeline of Azure DevOps needs around it: service connection, environments with checks, permissions, itself.
+"""What a pipeline of Azure DevOps needs around it: service connection, environments with checks, permissions.
 
-Calls: Azure DevOps REST 7.1, ServiceEndpoint, DistributedTask, Approvals and checks, Build (definitions).
+Calls: Azure DevOps REST 7.1, ServiceEndpoint, DistributedTask, Approvals and checks.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from mlops_tui.clouds.azure_devops_rest import PREVIEW, DevOpsRest
 from mlops_tui.clouds.ci_host import Account
+from mlops_tui.clouds.cloud import AZURE, PUBLIC_CLOUDS
 from mlops_tui.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from mlops_tui.clouds.cloud import Cloud
     from mlops_tui.project import Project
 
 Body = dict[str, Any]
-PIPELINE_FILE = "azure-pipelines.yml"
-HOSTED = "Azure Pipelines"  # the pool of Microsoft's own agents
 FEDERATION = "WorkloadIdentityFederation"
 APPROVAL = ("8c6f20a7-a545-4486-9777-f762fafe0d4d", "Approval")
 LOCK = ("2ef31ad6-baa0-403a-8b45-2cbc9b4e5563", "ExclusiveLock")  # one run at a time
@@ -64,26 +64,11 @@ class Check:
     approvers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Pipeline:
-    """`body` is all of the definition, as it must be sent back."""
-
-    id: int
-    name: str
-    file: str
-    repository_id: str
-    branch: str
-    plain: Mapping[str, str]  # variables, by name
-    secret: frozenset[str]  # names of secret ones: nobody can read their values
-    description: str
-    body: Body = field(repr=False)
-
-
 class DevOpsWires:
     """Every call may raise what `ci_host` names, and NotFoundError where the project is not there."""
 
-    def __init__(self, rest: DevOpsRest, identities: DevOpsRest, project: Project) -> None:
-        self._rest, self._identities = rest, identities
+    def __init__(self, rest: DevOpsRest, identities: DevOpsRest, project: Project, cloud: Cloud) -> None:
+        self._rest, self._identities, self._cloud = rest, identities, cloud
         self._project, self._name = project.ci_project, project.name
         self.visibility = project.ci.visibility
         self.mark = f"made by mlops-tui for {project.name}"  # in the description of what we make
@@ -129,12 +114,12 @@ class DevOpsWires:
         body: Body = {
             "name": name,
             "type": "azurerm",
-            "url": "https://management.azure.com/",
+            "url": f"{self._cloud.resource_manager}/",
             "description": self.mark,
             "isShared": False,
             "authorization": {"scheme": FEDERATION, "parameters": dict(application)},
             "data": {
-                "environment": "AzureCloud",
+                "environment": self._cloud.name if self._cloud.name in PUBLIC_CLOUDS else AZURE.name,
                 "scopeLevel": "Subscription",
                 "creationMode": "Manual",
                 "subscriptionId": subscription["id"],
@@ -243,58 +228,6 @@ class DevOpsWires:
     def _permissions(self, kind: str, number: str) -> str:
         return self._at(f"pipelines/pipelinepermissions/{kind}/{number}")
 
-    # The pipeline itself
-
-    def find_pipeline(self) -> Pipeline | None:
-        """None where the project is not there, too."""
-        try:
-            with self._rest.speaking_of(f"the pipeline {self._name}"):
-                listed = self._rest.values(self._at("build/definitions"), name=self._name)
-                found = next((one for one in listed if one["name"].lower() == self._name.lower()), None)
-                if found is None:
-                    return None
-                return _pipeline(self._rest.call("GET", self._at(f"build/definitions/{found['id']}")))
-        except NotFoundError:
-            return None
-
-    def queue_named(self, name: str) -> int | None:
-        """The number of the project's queue for a pool of agents; None where the project has none."""
-        with self._rest.speaking_of(f"the pool {name}"):
-            found = self._rest.values(self._at("distributedtask/queues"), queueNames=name, **{"api-version": PREVIEW})
-        return int(found[0]["id"]) if found else None
-
-    def make_pipeline(self, repository_id: str, branch: str, queue: int, plain: Mapping[str, str]) -> Pipeline:
-        """Of the file in that repository; secrets come with `put_variables`."""
-        body: Body = {
-            "name": self._name,
-            "description": self.mark,
-            "path": "\\",
-            "type": "build",
-            "queueStatus": "enabled",
-            "process": {"type": 2, "yamlFilename": PIPELINE_FILE},
-            "repository": {"id": repository_id, "type": "TfsGit", "defaultBranch": f"refs/heads/{branch}"},
-            "queue": {"id": queue},
-            "triggers": [{"settingsSourceType": 2, "triggerType": "continuousIntegration"}],
-            "variables": _variables(plain, {}),
-        }
-        with self._rest.speaking_of(f"the pipeline {self._name}"):
-            return _pipeline(self._rest.call("POST", self._at("build/definitions"), body))
-
-    def put_variables(
-        self, pipeline: Pipeline, plain: Mapping[str, str], secret: Mapping[str, str], drop: frozenset[str]
-    ) -> Pipeline:
-        """Those given are set, those of `drop` go; all others stay, secret ones without being read."""
-        body = dict(pipeline.body)
-        kept = {name: one for name, one in (body.get("variables") or {}).items() if name not in drop}
-        body["variables"] = kept | _variables(plain, secret)
-        with self._rest.speaking_of(f"the variables of the pipeline {self._name}"):
-            return _pipeline(self._rest.call("PUT", self._at(f"build/definitions/{pipeline.id}"), body))
-
-    def delete_pipeline(self, pipeline: Pipeline) -> None:
-        """With its runs."""
-        with self._rest.speaking_of(f"the pipeline {self._name}"):
-            self._rest.call("DELETE", self._at(f"build/definitions/{pipeline.id}"))
-
     def _at(self, path: str) -> str:
         return f"{quote(self._project)}/_apis/{path}"
 
@@ -307,24 +240,3 @@ def _check(found: Body) -> Check:
     approvers = (found.get("settings") or {}).get("approvers") or []
     named = {one["id"]: one.get("uniqueName") or one.get("displayName") or one["id"] for one in approvers}
     return Check(str(found["id"]), str(found["type"]["id"]).lower(), named)
-
-
-def _variables(plain: Mapping[str, str], secret: Mapping[str, str]) -> Body:
-    shown: Body = {name: {"value": value, "isSecret": False, "allowOverride": False} for name, value in plain.items()}
-    return shown | {name: {"value": value, "isSecret": True, "allowOverride": False} for name, value in secret.items()}
-
-
-def _pipeline(found: Body) -> Pipeline:
-    variables: Body = found.get("variables") or {}
-    repository = found.get("repository") or {}
-    return Pipeline(
-        id=int(found["id"]),
-        name=found["name"],
-        file=str((found.get("process") or {}).get("yamlFilename") or "").lstrip("/"),
-        repository_id=str(repository.get("id") or ""),
-        branch=str(repository.get("defaultBranch") or "").removeprefix("refs/heads/"),
-        plain={name: str(one.get("value") or "") for name, one in variables.items() if not one.get("isSecret")},
-        secret=frozenset(name for name, one in variables.items() if one.get("isSecret")),
-        description=str(found.get("description") or ""),
-        body=found,
-    )

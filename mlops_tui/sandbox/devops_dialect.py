@@ -1,10 +1,10 @@
 """How Azure DevOps signs its callers in, and how it says no.
 
 Sources: "Use personal access tokens" (Basic, any user name), "Use Microsoft Entra service principals" (bearer tokens
-for the application 499b84ac-…); the answers to credentials that will not do as people report them: a GET or POST gets
-203 with a sign-in page, other methods 401 with TF400813 (microsoft/azure-devops-auth-samples issue 52), an expired
-personal access token 401 with an AccessCheckException, git 401 with a challenge; a caller of another organisation 401
-with TF400813 (Azure/azure-devops-cli-extension issue 807).
+for the application 499b84ac-…); the answers to credentials that will not do as people report them: without any, a
+redirect to the sign-in page; with a wrong one, a GET or POST gets 203 with that page, other methods 401 with TF400813
+(microsoft/azure-devops-auth-samples issue 52), an expired personal access token 401 with an AccessCheckException, git
+401 with a challenge; a caller of another organisation 401 with TF400813 (Azure/azure-devops-cli-extension issue 807).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import binascii
 import html
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -77,8 +78,13 @@ class DevOpsDialect(Dialect):
         wants_no_page = call.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress"
         if wants_no_page or call.method not in ("GET", "POST"):
             return self._no_member(None)
-        where = html.escape(f"{call.params['organization']}", quote=True)
-        return PageError(203, SIGN_IN_PAGE.format(what=f"to the organization {where}"))
+        organization = call.params["organization"]
+        page = SIGN_IN_PAGE.format(what=html.escape(f"to the organization {organization}"))
+        if call.headers.get("authorization"):
+            return PageError(203, page)
+        error = PageError(302, page)
+        error.headers["Location"] = f"/devops-identities/{quote(organization)}/_signin"
+        return error
 
     def _no_member(self, principal: Principal | None) -> ApiError:
         who = principal.object_id if principal else ""

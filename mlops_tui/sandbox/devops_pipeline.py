@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from mlops_tui.sandbox import devops_members
 from mlops_tui.sandbox.api import Body, Principal
@@ -43,7 +44,7 @@ class Pipeline:
 
     @property
     def clone_url(self) -> str:
-        return f"{self.origin}/devops/{self.owner}/_git/{self.repository['name']}"
+        return f"{self.origin}/devops/{quote(self.owner)}/_git/{quote(self.repository['name'])}"
 
     def order(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from mlops_tui.sandbox import devops_members
 from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Handler, Principal, Service
@@ -88,7 +89,9 @@ class DevOpsService(Service):
         return devops_members.identity(self.organization(call), call.caller)
 
     def address(self, call: Call, *parts: str) -> str:
-        return "/".join([f"{self.sandbox.origin}/devops/{call.params['organization']}", *parts])
+        """As the service writes it: a name with a space is escaped."""
+        path = "/".join([call.params["organization"], *parts])
+        return f"{self.sandbox.origin}/devops/{quote(path, safe='/?=&')}"
 
     def reference(self, project: Body) -> Body:
         """A project within another answer."""

@@ -15,7 +15,7 @@ from mlops_tui.setup.waiting import stop_if_cancelled
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.azure_devops import AzureDevOps
-    from mlops_tui.clouds.azure_devops_wires import Pipeline
+    from mlops_tui.clouds.azure_devops_pipelines import Pipeline
     from mlops_tui.clouds.ci_host import Repository
     from mlops_tui.project import Project
     from mlops_tui.session import Session
@@ -68,7 +68,7 @@ def wanted(project: Project) -> list[Change]:
 
 def find(project: Project, host: AzureDevOps, repository: Repository) -> Pipeline | None:
     """Raises ConflictError where the name is another pipeline's, UsageError for a pool that is not there."""
-    found = host.wires.find_pipeline()
+    found = host.pipelines.find()
     if found is not None and (found.repository_id, found.file) != (repository.id, FILE):
         raise ConflictError(
             f"Another pipeline is named {project.name} in Azure DevOps: of the file {found.file}.",
@@ -125,13 +125,13 @@ def _number(host: AzureDevOps, kind: str, name: str) -> str:
     if kind == "environment":
         environment = wires.find_environment(name)
         return environment.id if environment else ""
-    return str(wires.queue_named(name) or "")
+    return str(host.pipelines.queue_named(name) or "")
 
 
 def _queue(project: Project, host: AzureDevOps) -> int:
     """Of the agents that the pipeline has where its file names no others."""
     name = project.ci.pool or "Azure Pipelines"
-    number = host.wires.queue_named(name)
+    number = host.pipelines.queue_named(name)
     if number is None:
         hint = "Add it to the project (Project settings, Agent pools), or set ci.pool to one that is there."
         raise UsageError(
@@ -144,9 +144,9 @@ def settle(
     session: Session, host: AzureDevOps, repository: Repository, pending: dict[str, Change], report: Report
 ) -> None:
     project, wires = session.project, host.wires
-    if what(project) in pending and wires.find_pipeline() is None:
+    if what(project) in pending and host.pipelines.find() is None:
         stop_if_cancelled(session, what(project))
-        made = wires.make_pipeline(repository.id, project.ci.branch, _queue(project, host), _plain(session))
+        made = host.pipelines.make(repository.id, project.ci.branch, _queue(project, host), _plain(session))
         report.log(f"made the {what(project)} of {FILE}")
         report.identified("pipeline", str(made.id), host.page())
     if any(_variable(name) in pending for name in VARIABLES):
@@ -170,14 +170,14 @@ def _plain(session: Session) -> dict[str, str]:
 def _settle_variables(session: Session, host: AzureDevOps, report: Report) -> None:
     found, plain = _needed(host), _plain(session)
     if any(found.plain.get(name) != value for name, value in plain.items()):
-        host.wires.put_variables(found, plain, {}, frozenset())
+        host.pipelines.put_variables(found, plain, {}, frozenset())
         report.log(f"set the variables {', '.join(plain)}")
 
 
 def _settle_secret(session: Session, host: AzureDevOps, name: str, change: Change, report: Report) -> None:
     issuer = _issuer(session, name)
     if change.action == "remove":
-        host.wires.put_variables(_needed(host), {}, {}, frozenset({name}))
+        host.pipelines.put_variables(_needed(host), {}, {}, frozenset({name}))
         report.log(f"removed the {change.what}")
         pipeline_secrets.take_back(issuer, issuer.ours(), report)
         return
@@ -185,11 +185,11 @@ def _settle_secret(session: Session, host: AzureDevOps, name: str, change: Chang
 
 
 def _put_secret(host: AzureDevOps, name: str, value: str) -> None:
-    host.wires.put_variables(_needed(host), {}, {name: value}, frozenset())
+    host.pipelines.put_variables(_needed(host), {}, {name: value}, frozenset())
 
 
 def _needed(host: AzureDevOps) -> Pipeline:
-    found = host.wires.find_pipeline()
+    found = host.pipelines.find()
     if found is None:
         raise NotFoundError("The pipeline in Azure DevOps has gone since the plan was made.")
     return found
@@ -197,11 +197,11 @@ def _needed(host: AzureDevOps) -> Pipeline:
 
 def remove(session: Session, host: AzureDevOps, report: Report) -> None:
     """With its runs, where it is ours; and the secrets that were made for it."""
-    project, found = session.project, host.wires.find_pipeline()
+    project, found = session.project, host.pipelines.find()
     if found is None:
         report.log(f"there is no {what(project)}")
-    elif found.description == host.wires.mark:
-        host.wires.delete_pipeline(found)
+    elif found.is_ours:
+        host.pipelines.delete(found)
         report.log(f"deleted the {what(project)}")
     else:
         report.log(f"kept the {what(project)}: it was made by somebody else")

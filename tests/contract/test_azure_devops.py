@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from mlops_tui.clouds.rest import Rest
 from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError, UsageError
 from mlops_tui.sandbox.devops_projects import Projects
 from tests.conftest import LiveSandbox
@@ -79,6 +81,26 @@ def test_a_wrong_personal_access_token_is_told_with_the_scopes_that_another_need
             assert "Code (read, write, & manage)" in caught.value.hint
             assert "_usersSettings/tokens" in caught.value.hint
             assert "wrong" not in str(vars(caught.value)).replace("it is wrong", "")
+
+
+@pytest.mark.parametrize("status", [200, 203, 302])
+def test_a_page_to_sign_in_with_is_no_answer(live: LiveSandbox, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Whatever the status: a browser gets the redirect, others the page itself."""
+    assert raw(live, "GET", "/devops/practice/_apis/projects").status_code == 302
+    page = SimpleNamespace(status_code=status, headers={"Content-Type": "text/html; charset=utf-8"})
+    monkeypatch.setattr(Rest, "send", lambda *_: page)
+    with devops(live, project_of(live, "any")) as host, pytest.raises(SignInError, match=f"HTTP {status}"):
+        host.account()
+
+
+def test_a_project_may_have_a_name_that_addresses_must_escape(live: LiveSandbox, tmp_path: Path) -> None:
+    with devops(live, project_of(live, "escaped", project="Wine & Ünïts")) as host:
+        made = host.make_repository()
+        assert made == host.find_repository()
+        assert " " not in made.clone_url
+        commit = Git(live, tmp_path, host.authorization()).push(made.clone_url, {"a b/ü.py": "1"}, "One")
+        assert list(host.files(made, commit)) == ["a b/ü.py"]
+        assert host.read(made, commit, "a b/ü.py") == b"1"
 
 
 def test_without_a_token_the_azure_sign_in_counts(live: LiveSandbox, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_an_organisation_without_agents_says_what_to_do(shop: Shop, live: LiveSa
 def test_what_the_pipeline_may_not_use_ends_it(shop: Shop, live: LiveSandbox) -> None:
     shop.push(PIPELINE)
     connection = shop.host.wires.find_connection(shop.project.name)
-    pipeline = shop.host.wires.find_pipeline()
+    pipeline = shop.host.pipelines.find()
     assert connection is not None
     assert pipeline is not None
     body = {"pipelines": [{"id": pipeline.id, "authorized": False}]}

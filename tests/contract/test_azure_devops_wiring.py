@@ -124,7 +124,7 @@ def test_stored_secrets_go_straight_into_the_pipeline_and_nobody_reads_them(live
     assert set_up(live, project).error is None
     assert writes(live) == before
     with devops(live, project) as host:
-        pipeline = host.wires.find_pipeline()
+        pipeline = host.pipelines.find()
         assert pipeline is not None
         assert pipeline.secret == {"databricks.token", "azure.client_secret"}
         for name in pipeline.secret:
@@ -180,11 +180,11 @@ def test_a_pipeline_of_that_name_for_something_else_is_left_alone(live: LiveSand
     project = own(live, "taken")
     with devops(live, project) as host:
         repository = host.make_repository()
-        queue = host.wires.queue_named("Azure Pipelines")
+        queue = host.pipelines.queue_named("Azure Pipelines")
         assert queue is not None
-        pipeline = host.wires.make_pipeline(repository.id, "main", queue, {})
+        pipeline = host.pipelines.make(repository.id, "main", queue, {})
         body = pipeline.body | {"process": {"type": 2, "yamlFilename": "other.yml"}}
-        host.wires.put_variables(replace(pipeline, body=body), {}, {}, frozenset())
+        host.pipelines.put_variables(replace(pipeline, body=body), {}, {}, frozenset())
     with pytest.raises(ConflictError) as caught:
         plan(live, project)
     assert "Another pipeline is named taken in Azure DevOps: of the file other.yml" in caught.value.message
@@ -218,7 +218,7 @@ def test_only_what_is_ours_is_taken_away(live: LiveSandbox) -> None:
         for _ in range(2):  # the second time it is gone already
             Pipeline().remove(session, Report("pipeline", lines.append))
         host = session.clients.azure_devops
-        assert host.wires.find_pipeline() is None
+        assert host.pipelines.find() is None
         assert host.wires.find_connection("gone") is None
         assert host.wires.find_environment("gone-staging") is None
         assert host.wires.find_environment("gone-production") is not None
