@@ -16,6 +16,7 @@ NAMES = (
     *("add-mask", "add-matcher", "add-path", "debug", "echo", "endgroup", "error", "group", "notice", "remove-matcher"),
     *("save-state", "set-env", "set-output", "stop-commands", "warning"),
 )
+SHORTEST_HIDDEN = 6  # characters; a shorter token of stop-commands is shown
 Command = tuple[str, dict[str, str], str]
 
 
@@ -40,7 +41,7 @@ class Commands:
             self._stopped = "" if name == self._stopped else self._stopped
             report.say(line)
         elif name == "stop-commands":
-            self._stop(line, data, report)
+            self._stop(line, data, report, masks)
         elif name == "add-mask":
             self._mask(data, report, masks)
         elif name in ("error", "warning", "notice"):
@@ -54,20 +55,22 @@ class Commands:
         elif name in ("group", "endgroup", "debug"):
             report.say(f"##[{name}]{data}")
 
-    def _stop(self, line: str, token: str, report: StepReport) -> None:
-        report.say(line)
+    def _stop(self, line: str, token: str, report: StepReport, masks: Masks) -> None:
         if not token or token.lower() in NAMES:
+            report.say(line)
             report.error(f"Invalid stop-commands token '{token}'.")
             report.verdict = "failed"
-        else:
-            self._stopped = token
+            return
+        self._stopped = token
+        if len(token) > SHORTEST_HIDDEN:
+            masks.add(token)
+        report.say(line)
 
     def _mask(self, value: str, report: StepReport, masks: Masks) -> None:
         if not value.strip():
             report.warning("Can't add secret mask for empty string in ##[add-mask] command.")
             return
-        masks.add(value)
-        report.say("::add-mask::***")
+        masks.add(value)  # and says nothing of it, unless commands are echoed
 
 
 def _annotate(kind: str, properties: dict[str, str], message: str, report: StepReport) -> None:

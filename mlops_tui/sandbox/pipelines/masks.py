@@ -20,24 +20,41 @@ SECRET_ENDINGS = ("TOKEN", "SECRET", "KEY", "PASSWORD")
 
 
 class Masks:
-    """Of one job; safe to use from any thread."""
+    """Of one job; safe to use from any thread.
+
+    A secret is found by its first characters: a pattern of all of them, whole, would take a second to make whenever one
+    more comes, and a job's steps name dozens.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._by_head: dict[str, list[str]] = {}  # the longest first
+        self._heads: re.Pattern[str] | None = None  # None: to be made
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
         with self._lock:
-            for secret in secrets:
-                self._known.update(_spellings(secret))
-            longest_first = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+            for spelling in {one for secret in secrets for one in _spellings(secret)}:
+                same = self._by_head.setdefault(spelling[:SHORTEST], [])
+                if spelling not in same:
+                    same.append(spelling)
+                    same.sort(key=len, reverse=True)
+                    self._heads = None
 
     def hide(self, text: str) -> str:
-        pattern = self._pattern
-        return pattern.sub(MASK, text) if pattern else text
+        """Of two that begin at the same place the longer one is hidden."""
+        with self._lock:
+            if not self._by_head:
+                return text
+            heads = self._heads = self._heads or re.compile("|".join(map(re.escape, self._by_head)))
+            parts, done, place = [], 0, 0
+            while head := heads.search(text, place):
+                start = head.start()
+                place = start + 1
+                if found := next((one for one in self._by_head[head[0]] if text.startswith(one, start)), ""):
+                    parts += [text[done:start], MASK]
+                    done = place = start + len(found)
+        return "".join([*parts, text[done:]])
 
     def shows(self, text: str) -> bool:
         """Whether nothing of it is hidden."""
