@@ -30,7 +30,7 @@ def job_log(pipelines: Pipelines, run_id: str, job: Body) -> str:
         if step["result"] == "skipped":
             continue
         told = pipelines.log(run_id, step["id"])
-        if step is not job["steps"][0] and (not told or f" {GROUP}Run " not in told[0]):
+        if not told or f" {GROUP}Run " not in told[0]:
             lines += _framed(step["started"], f"{GROUP}Run {step['title'] or step['name']}", END)
         lines += told
     lines += _framed(job["finished"], "Cleaning up orphan processes")

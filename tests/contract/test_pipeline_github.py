@@ -100,13 +100,12 @@ def test_jobs_go_in_the_order_of_their_needs_and_hand_over_what_they_make(github
     assert "  TOKEN: ***" in log
     assert github.pipelines.summary(run["id"], train["id"]) == "# Wine ***\n"
     titles = [step["title"] for step in train["steps"]]
-    assert titles[:4] == [
-        "Set up job",
+    assert titles[:3] == [
         "Run actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
         "Run actions/setup-python@v6",
         "Train",
     ]
-    first = github.pipelines.log(run["id"], train["steps"][1]["id"])[0]
+    first = github.pipelines.log(run["id"], train["steps"][0]["id"])[0]
     assert first.endswith(" ##[group]Run actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1")
     assert job(run, "production")["permissions"] == {}
 
@@ -157,7 +156,7 @@ def test_what_fails_stops_what_needs_it_and_nothing_else(github: Desk) -> None:
     assert jobs(run) == {"bad": "failed", "after": "skipped", "far": "succeeded", "soft": "succeeded"}
     assert run["result"] == "failed"
     bad = job(run, "bad")
-    results = [step["result"] for step in bad["steps"][1:]]
+    results = [step["result"] for step in bad["steps"]]
     assert results == ["failed", "succeeded", "succeeded", "failed", "skipped", "succeeded", "succeeded"]
     log = github.text(run, bad["id"])
     assert "failure success success" in log
@@ -220,15 +219,15 @@ jobs:
 
 def test_commands_are_obeyed_as_github_obeys_them_and_foreign_output_can_be_kept_from_it(github: Desk) -> None:
     run = github.run(HOSTILE)
-    log = github.text(run, "1.1.2")
+    log = github.text(run, "1.1.1")
     assert "a *** thing" in log
     assert "\n::error::quiet\n::add-mask::thing\n" in log
-    first = job(run, "one")["steps"][1]
+    first = job(run, "one")["steps"][0]
     assert messages(first)[0].startswith("The `set-output` command is disabled. Please upgrade to using Environment")
     assert messages(first)[1:] == ["after a carriage return", "older ones are commands, too"]
-    assert "\n[]" in github.text(run, "1.1.3")
+    assert "\n[]" in github.text(run, "1.1.2")
     assert job(run, "one")["result"] == "failed"
-    assert "Invalid format 'no assignment'" in messages(job(run, "one")["steps"][3])[0]
+    assert "Invalid format 'no assignment'" in messages(job(run, "one")["steps"][2])[0]
 
 
 def test_an_expression_that_cannot_be_worked_out_fails_its_step_with_the_reason(github: Desk) -> None:

@@ -142,7 +142,7 @@ def test_github_repeats_what_has_an_anchor() -> None:
     plan = RULES["github"].read(
         GITHUB, WORKFLOW.replace("run: echo", "&again\n        run: echo\n      - *again").encode()
     )
-    assert [step.inputs.get("script") for step in plan.stages[0].jobs[0].steps] == [None, "echo", "echo"]
+    assert [step.inputs.get("script") for step in plan.stages[0].jobs[0].steps] == ["echo", "echo"]
 
 
 def test_azure_keeps_what_its_conditions_keep() -> None:

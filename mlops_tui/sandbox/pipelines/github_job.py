@@ -104,8 +104,7 @@ class GitHubJob(JobContext):
         for name in FILES:
             self._files[name] = folder / f"{name}_{uuid.uuid4()}"
             self._files[name].touch(mode=0o600)
-        if step.action != "set-up":
-            self._tell(step, report)
+        self._tell(step, report)
 
     def _tell(self, step: Step, report: StepReport) -> None:
         """What is about to run, as GitHub's log begins a step."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 
 from mlops_tui.sandbox.pipelines import github_texts
-from mlops_tui.sandbox.pipelines.expressions import Call
 from mlops_tui.sandbox.pipelines.plan import Action, Step
 from mlops_tui.sandbox.pipelines.yaml_file import Node
 
@@ -28,11 +27,11 @@ def defaults(node: Node | None) -> dict[str, str]:
 
 
 def read(node: Node, given: Mapping[str, str]) -> tuple[Step, ...]:
+    """Those of the file. That a job is set up and completed GitHub shows as steps, which is the host's own."""
     items = node.items("steps")
     if not items:
         raise node.refuse("there are no steps")
-    first = Step(node.line, "set-up", Call("always", ()), title="Set up job")
-    steps = (first, *(_step(item, given) for item in items))
+    steps = tuple(_step(item, given) for item in items)
     names = [step.name.lower() for step in steps if step.name]
     if len(set(names)) < len(names):
         raise node.refuse("two steps have one id")
