@@ -25,12 +25,13 @@ class Definitions(DevOpsService):
     def routes(self) -> list[Endpoint]:
         one = "/build/definitions/{id}"
         return [
-            self.in_project("GET", "/build/definitions", self.list),
+            self.in_project("GET", "/build/definitions", self.list_definitions),
             self.in_project("POST", "/build/definitions", self.create, EDIT),
             self.in_project("GET", one, self.show),
             self.in_project("PUT", one, self.update, EDIT),
             self.in_project("DELETE", one, self.delete, REMOVE),
             self.in_project("GET", "/distributedtask/queues", self.queues),
+            self.at("GET", "/_apis/distributedtask/pools", self.pools),
         ]
 
     def find(self, project: Body, number: str) -> Body | None:
@@ -49,7 +50,7 @@ class Definitions(DevOpsService):
         key = f"{definition['project']['id']}/{definition['id']}/"
         return {name.removeprefix(key): str(kept["value"]) for name, kept in self.store.items(SECRET, key)}
 
-    def list(self, call: Call) -> Body:
+    def list_definitions(self, call: Call) -> Body:
         """References, as the service gives them here; `name` filters."""
         kept = self.store.list(DEFINITION, self.project(call)["id"] + "/")
         wanted = call.query.get("name", "").lower()
@@ -92,19 +93,22 @@ class Definitions(DevOpsService):
         return empty(204)
 
     def queues(self, call: Call) -> Body:
-        """Microsoft's agents, the default pool, and the pools that the organisation has of its own."""
-        project, wanted = self.project(call), call.query.get("queueNames", call.query.get("queueName", ""))
-        names = [HOSTED, "Default", *self.organization(call)["pools"]]
+        """The project's way to each pool; `queueNames` filters."""
+        project, wanted = self.project(call), call.query.get("queueNames", "")
         found = [
-            {
-                "id": number,
-                "projectId": project["id"],
-                "name": name,
-                "pool": {"id": number, "name": name, "isHosted": name == HOSTED},
-            }
-            for number, name in enumerate(names, 1)
+            {"id": pool["id"], "projectId": project["id"], "name": pool["name"], "pool": pool}
+            for pool in self._pools(call)
         ]
-        return listed([one for one in found if not wanted or str(one["name"]) in wanted.split(",")])
+        return listed([one for one in found if not wanted or one["name"] in wanted.split(",")])
+
+    def pools(self, call: Call) -> Body:
+        wanted = call.query.get("poolName", "")
+        return listed([one for one in self._pools(call) if wanted in ("", one["name"])])
+
+    def _pools(self, call: Call) -> list[Body]:
+        """Microsoft's agents, the default pool, and the pools that the organisation has of its own."""
+        names = [HOSTED, "Default", *self.organization(call)["pools"]]
+        return [{"id": number, "name": name, "isHosted": name == HOSTED} for number, name in enumerate(names, 1)]
 
     def _keep(self, call: Call, wanted: Body, secrets: dict[str, str]) -> Body:
         """Without the values of secrets, which go where nothing shows them."""

@@ -11,7 +11,10 @@ import pytest
 
 from mlops_tui.clouds.rest import Rest
 from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError, UsageError
+from mlops_tui.sandbox.api import Principal
 from mlops_tui.sandbox.devops_projects import Projects
+from mlops_tui.sandbox.host_tokens import HostTokens
+from mlops_tui.sandbox.store import Store
 from tests.conftest import LiveSandbox
 from tests.contract.azure_fixtures import raw
 from tests.contract.devops_desk import Git, ask, devops, project_of, switched
@@ -81,6 +84,20 @@ def test_a_wrong_personal_access_token_is_told_with_the_scopes_that_another_need
             assert "Code (read, write, & manage)" in caught.value.hint
             assert "_usersSettings/tokens" in caught.value.hint
             assert "wrong" not in str(vars(caught.value)).replace("it is wrong", "")
+
+
+def test_a_personal_access_token_that_has_run_out_is_told(live: LiveSandbox) -> None:
+    store = Store(live.folder)
+    try:
+        learner = Principal(LEARNER, "learner@sandbox.example", "Learner", is_user=True)
+        old = HostTokens(store).issue("azure-devops", learner, seconds=-1)
+    finally:
+        store.close()
+    with devops(live, project_of(live, "any", azure_devops_token=old)) as host, pytest.raises(SignInError) as caught:
+        host.find_repository()
+    assert "has expired" in caught.value.message
+    assert caught.value.raw == "Access Denied: The Personal Access Token used has expired."
+    assert old not in str(vars(caught.value))
 
 
 @pytest.mark.parametrize("status", [200, 203, 302])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +23,7 @@ from mlops_tui.project import Project
 from mlops_tui.session import Session
 from mlops_tui.setup import steps
 from tests.conftest import LiveSandbox
+from tests.contract.azure_fixtures import raw
 from tests.contract.devops_desk import Git, cloud_of, devops, project_of, switched
 
 pytestmark = [pytest.mark.xdist_group("azure-devops"), pytest.mark.timeout(150)]
@@ -57,6 +60,13 @@ stages:
             deploy:
               steps:
                 - script: echo it answers
+"""
+PUBLISHING = """
+trigger: none
+steps:
+  - script: mkdir out && echo '{}' > out/image.json
+  - publish: out
+    artifact: drop
 """
 EXCHANGE = """
 import json, os, ssl, urllib.error, urllib.parse, urllib.request
@@ -116,6 +126,11 @@ class Shop:
 
     def parts(self, run_id: str) -> dict[str, PipelinePart]:
         return {part.name: part for part in self.host.parts(run_id)}
+
+    def raw(self, method: str, path: str, body: Any = None) -> Any:
+        """As it is on the wire."""
+        place = f"/devops/practice/{self.project.name}/_apis/{path}?api-version=7.1"
+        return raw(self.live, method, place, json=body, Authorization=self.host.authorization())
 
     def told(self, run_id: str) -> str:
         lines = [self.host.run(run_id).detail]
@@ -261,6 +276,40 @@ def test_a_file_that_cannot_be_run_is_told_with_its_line(shop: Shop) -> None:
     shop.push(PIPELINE)
     with pytest.raises(CloudError, match="stage"):
         shop.host.queue(RunOrder("main", stage="moon"))
+
+
+def test_a_no_ends_the_run(shop: Shop, live: LiveSandbox) -> None:
+    """Said in Azure DevOps itself, where people say it."""
+    shop.push(PIPELINE)
+    run = shop.host.queue(RunOrder("main"))
+    shop.until(run.id, "waiting")
+    [approval] = shop.host.approvals(run.id)
+    said = [{"approvalId": approval.id, "status": "rejected", "comment": "not today"}]
+    answer = shop.raw("PATCH", "pipelines/approvals", said)
+    assert answer.json()["value"][0]["status"] == "rejected"
+    shop.until(run.id, "failed")
+    assert shop.raw("PATCH", "pipelines/approvals", said).status_code == 400, "it is said already"
+
+
+def test_what_a_job_publishes_can_be_fetched(shop: Shop) -> None:
+    """As Train hands its image over to Staging."""
+    shop.push(PUBLISHING)
+    run = shop.until(shop.host.queue(RunOrder("main")).id, "succeeded")
+    [found] = shop.raw("GET", f"build/builds/{run.id}/artifacts").json()["value"]
+    assert found["name"] == "drop"
+    content = shop.host._rest.send("GET", found["resource"]["downloadUrl"]).content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("drop/image.json") == b"{}\n"
+
+
+def test_a_file_can_be_tried_before_it_is_pushed(shop: Shop) -> None:
+    pipeline = shop.host.pipelines.find()
+    assert pipeline is not None
+    place = f"pipelines/{pipeline.id}/preview"
+    good = shop.raw("POST", place, {"previewRun": True, "yamlOverride": PUBLISHING})
+    assert good.json()["finalYaml"] == PUBLISHING
+    bad = shop.raw("POST", place, {"previewRun": True, "yamlOverride": "steps: nothing\n"})
+    assert (bad.status_code, bad.json()["typeKey"]) == (400, "PipelineValidationException")
 
 
 def test_where_there_is_no_pipeline_yet_setup_is_named(live: LiveSandbox) -> None:
