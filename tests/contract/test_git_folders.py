@@ -282,11 +282,8 @@ def test_what_a_kill_has_broken_off_is_finished_by_the_next_start(
         git_folders.GitFolders(sandbox).start()
     assert kinds(signed_in, made.path)["/late.txt"] == "FILE"
     assert not stray.exists()
-    (git_dir,) = [
-        path.parent
-        for path in (live.folder / "git-folders").glob("*/FETCH_HEAD")
-        if wine.clone.name in path.read_text()
-    ]
+    fetched = (live.folder / "git-folders").glob("*/FETCH_HEAD")
+    (git_dir,) = [path.parent for path in fetched if wine.clone.name in path.read_text()]
     (git_dir / "index.lock").touch()
     pushed = wine.commit({"mlops.toml": "[other]\n"})
     signed_in.repos.update(made.id, branch="main")
