@@ -36,13 +36,14 @@ def run(session: Session, emit: Emit, order: RunOrder, follow: bool = False, con
     Raises RunFailedError where it ends badly, Interrupted where the session was cancelled: the run goes on then.
     """
     from mlops_tui.pipelines import launch
+    from mlops_tui.pipelines.approval import Consent
     from mlops_tui.pipelines.follow import follow_run
     from mlops_tui.pipelines.host import ci_host
 
     started = launch.queue(ci_host(session), emit, order)
     if follow:
         return follow_run(session, emit, started, consent)
-    return f"Queued. Follow it with `mlops-tui ci logs {started.id} --follow`."
+    return f"Queued. Follow it with `{(consent or Consent()).command('logs', started.id, '--follow')}`."
 
 
 def list_runs(session: Session, emit: Emit, limit: int = 20) -> str:
@@ -81,7 +82,7 @@ def approve(
     approval.approve(ci_host(session), emit, run, comment)
     if follow:
         return follow_run(session, emit, run, consent)
-    return f"Approved. Follow it with `mlops-tui ci logs {run} --follow`."
+    return f"Approved. Follow it with `{(consent or approval.Consent()).command('logs', run, '--follow')}`."
 
 
 def cancel(session: Session, emit: Emit, run: str) -> str:

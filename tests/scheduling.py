@@ -18,7 +18,13 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 GROUP = re.compile(r"""xdist_group\(["']([^"']+)["']\)""")
 
 
-LONG = ("tests/journeys/test_delivery.py", "tests/journeys/", "tests/tui/test_storms.py", "tests/tui/test_web.py")
+LONG = (
+    "tests/journeys/test_delivery.py",
+    "tests/journeys/test_pipelines.py",
+    "tests/journeys/",
+    "tests/tui/test_storms.py",
+    "tests/tui/test_web.py",
+)
 
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # it ships no type information

@@ -28,15 +28,15 @@ REFUSED = ("failed", "canceled", "skipped")  # states of a stage that waited, an
 
 @dataclass(frozen=True)
 class Consent:
-    """Who says yes when a run asks. `flags` are the command's own: whoever must say it is told a command with them."""
+    """Who says yes when a run asks. `flags` are the command's own: those that are told to somebody have them, too."""
 
     given: bool = False  # already, to all that it will ask
     ask: Ask | None = None  # who sits here; None: nobody
     flags: Sequence[str] = ()
 
-    def command(self, run_id: str) -> str:
-        """That says yes from elsewhere."""
-        return shlex.join(["mlops-tui", "ci", "approve", run_id, *self.flags])
+    def command(self, verb: str, run_id: str, *more: str) -> str:
+        """That does something else with the run: "mlops-tui ci approve 17"."""
+        return shlex.join(["mlops-tui", "ci", verb, run_id, *more, *self.flags])
 
 
 class Approvals:
@@ -61,7 +61,7 @@ class Approvals:
         fresh = [one for one in waiting if one.id not in self._asked]
         for one in fresh:
             self._asked[one.id] = one
-            self._emit(PipelineApprovalAsked(approval=one, command=self._consent.command(self._run_id)))
+            self._emit(PipelineApprovalAsked(approval=one, command=self._consent.command("approve", self._run_id)))
             if self._says_yes(one):
                 self._agreed.add(one.id)
         agreed = [one for one in waiting if one.id in self._agreed - self._given]
@@ -83,7 +83,7 @@ class Approvals:
             return False
         if self._consent.ask(one):
             return True
-        self._emit(LogLine(source="pipeline", text=f"left open: {self._consent.command(self._run_id)}"))
+        self._emit(LogLine(source="pipeline", text=f"left open: {self._consent.command('approve', self._run_id)}"))
         return False
 
     def _give(self, one: PipelineApproval) -> None:

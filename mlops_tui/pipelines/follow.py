@@ -78,7 +78,7 @@ class Follower:
         """`told`: the run as somebody has told it already."""
         self._session, self._host, self._emit = session, host, emit
         self._run, self._told = run, told
-        self._approvals = Approvals(host, emit, run.id, consent)
+        self._approvals, self._consent = Approvals(host, emit, run.id, consent), consent
         self._logs = Logs(host, run.id)
         self._idle_since: float | None = None  # nothing is at work, and nobody is asked
         self._warned = False
@@ -179,19 +179,18 @@ class Follower:
 
     def _outage(self) -> Outage:
         run, local = self._run, bool(self._session.cloud.poll_seconds)
-        return Outage(Followed(self._host.title, f"run {run.id}", run.url, _back(run), local), self._say)
+        return Outage(Followed(self._host.title, f"run {run.id}", run.url, self._back(), local), self._say)
 
     def _left(self) -> Interrupted:
         run = self._run
         return Interrupted(
             f"Left run {run.id} going.",
-            hint=f"Come back with `{_back(run)}`; end it with `mlops-tui ci cancel {run.id}`.",
+            hint=f"Come back with `{self._back()}`; end it with `{self._consent.command('cancel', run.id)}`.",
             link=run.url,
         )
 
+    def _back(self) -> str:
+        return self._consent.command("logs", self._run.id, "--follow")
+
     def _say(self, text: str, warning: bool = False) -> None:
         self._emit(LogLine(source="pipeline", text=text, level="warning" if warning else "info"))
-
-
-def _back(run: PipelineRun) -> str:
-    return f"mlops-tui ci logs {run.id} --follow"

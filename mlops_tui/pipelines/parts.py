@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mlops_tui.events import PipelinePart
+
+_PINNED = re.compile(r"@[0-9a-f]{40}$")  # of an action on GitHub: its commit
 
 
 def source_of(part: PipelinePart, parts: Sequence[PipelinePart]) -> str:
@@ -18,7 +21,7 @@ def source_of(part: PipelinePart, parts: Sequence[PipelinePart]) -> str:
         parent = by_id.get(parent.parent)
     if part.kind == "job" and len(names) > 1 and _is_only_child(part, parts):
         del names[0]
-    return " · ".join(name for name in reversed(names) if name)
+    return " · ".join(_PINNED.sub("", name) for name in reversed(names) if name)
 
 
 def _is_only_child(part: PipelinePart, parts: Sequence[PipelinePart]) -> bool:
