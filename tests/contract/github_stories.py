@@ -25,7 +25,7 @@ from mlops_tui.sandbox.seed import LEARNER_ID, LEARNER_NAME
 from mlops_tui.sandbox.store import Store
 from mlops_tui.session import Session
 from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
-from mlops_tui.setup.github_wiring import GitHubWiring
+from mlops_tui.setup.pipeline import Pipeline
 from mlops_tui.setup.resource_group import ResourceGroup
 from mlops_tui.setup.service_principal import ServicePrincipal
 from mlops_tui.setup.sign_in import SignIn
@@ -61,12 +61,6 @@ class RepositoryStep:
 
     def by_hand(self, project: Project) -> str:
         return ""
-
-
-class WiringStep(GitHubWiring):
-    name, title, about, link = "pipeline", "Pipeline", "", ""
-    needs: tuple[str, ...] = ("sign-in", "databricks-workspace", "service-principal", "repository")
-    settings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,7 +99,7 @@ class Desk:
 
     def _engine(self, session: Session) -> Engine:
         self.events.clear()
-        steps = (SignIn(), ResourceGroup(), DatabricksWorkspace(), ServicePrincipal(), RepositoryStep(), WiringStep())
+        steps = (SignIn(), ResourceGroup(), DatabricksWorkspace(), ServicePrincipal(), RepositoryStep(), Pipeline())
         return Engine(steps, session, self.events.append)
 
     def pending(self, plan: Plan) -> list[tuple[str, str]]:
