@@ -130,8 +130,14 @@ def test_a_run_waits_for_a_yes_that_a_reviewer_alone_can_give_and_signs_in_witho
     until(lambda: github.run(run.id).state == "waiting")
     train = part(github, run.id, "Train")
     assert train.state == "succeeded"
+    steps = [one.name for one in github.parts(run.id) if one.parent == train.id]
+    assert [steps[0], steps[1], steps[-2], steps[-1]] == [
+        "Set up job",
+        "Say hello",
+        "Run actions/upload-artifact@v7",
+        "Complete job",
+    ]
     hello = part(github, run.id, "Say hello")
-    assert hello.parent == train.id
     told = github.log(run.id, hello.id, 0)
     assert f"hello from {github.full}" in told
     assert "the secret is ***" in told
