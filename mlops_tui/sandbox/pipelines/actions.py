@@ -89,9 +89,9 @@ def _checkout(work: Work) -> bool:
 
 def _python(work: Work) -> bool:
     wanted = work.input("version")
-    work.report.say(f"Python {platform.python_version()}: the practice cloud's own.")
-    if wanted and wanted.rstrip(".x*") not in ("", OWN_PYTHON.partition(".")[0], OWN_PYTHON):
-        work.report.warning(f"Python {wanted} was asked for; the practice cloud has Python {OWN_PYTHON} alone.")
+    is_met = wanted.rstrip(".x*") in ("", OWN_PYTHON.partition(".")[0], OWN_PYTHON)
+    asked = "" if is_met else f" Python {wanted} was asked for; the practice cloud has this one alone."
+    work.report.say(f"Python {platform.python_version()}, the practice cloud's own.{asked}")
     if work.input("cache"):
         work.report.say(f"{work.input('cache')} cache is not found")
     work.context.set_output(work.step, "python-version", platform.python_version())

@@ -126,12 +126,12 @@ class AzureJob(JobContext):
         name = command.properties.get("variable", "")
         if not name:
             raise CommandError("Required field 'variable' is missing in ##vso[task.setvariable] command.")
-        found = self.variables.find(name)
-        if found and found.fixed:
-            raise CommandError(f"Overwriting readonly variable '{name}' is not permitted. See {READ_ONLY} for details.")
         is_secret, is_output = command.flag("issecret"), command.flag("isoutput")
         if is_secret:
             self.masks.add(command.data)
+        found = self.variables.find(name)
+        if found and found.fixed:
+            raise CommandError(f"Overwriting readonly variable '{name}' is not permitted. See {READ_ONLY} for details.")
         if is_output and self._step and self._step.name:
             name = f"{self._step.name}.{name}"
             if not is_secret:

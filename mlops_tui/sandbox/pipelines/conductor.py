@@ -44,6 +44,7 @@ class Conductor(threading.Thread):
         self._rules: HostRules = RULES[run["host"]]
         self._stops: dict[str, Stop] = {}
         self.threads: list[threading.Thread] = []
+        self._keys = [f"{self.run_id}/{job['id']}" for _, job in jobs(run)]  # by which its jobs take turns
         self._admitted = {job["id"] for _, job in jobs(run) if job["approval"]}
 
     def run(self) -> None:
@@ -61,7 +62,8 @@ class Conductor(threading.Thread):
                 (stop.lost if self._yard.stopping.is_set() else stop.canceled).set()
             with self._yard.lock:
                 self._yard.conductors.pop(self.run_id, None)
-            self._yard.turnstiles.leave(self.run_id)
+            for key in (self.run_id, *self._keys):
+                self._yard.turnstiles.leave(key)
             self._yard.wake()
 
     def _give_up(self, message: str) -> None:
@@ -199,7 +201,6 @@ class Conductor(threading.Thread):
         key = f"{self.run_id}/{row['id']}"
         may_go = self._yard.turnstiles.pass_through(name, key, job.concurrency.keeps_order, cancels)
         if self._yard.turnstiles.is_out(key):
-            self._yard.turnstiles.leave(key)
             self._end(row["id"], "canceled", out_of_turn(name))
             return False
         return may_go
@@ -241,7 +242,6 @@ class Conductor(threading.Thread):
                 result, message = "failed", LOST
             self._end(job_id, result, message)
             self._stops.pop(job_id, None)
-            self._yard.turnstiles.leave(f"{self.run_id}/{job_id}")
             self._yard.give_back()
 
     def _report(self, order: JobOrder, masks: Masks) -> StepReport:
@@ -259,4 +259,5 @@ class Conductor(threading.Thread):
                 row["issues"].append(issue("error", message))
 
         self._yard.runs.edit(self.run_id, end)
+        self._yard.turnstiles.leave(f"{self.run_id}/{job_id}")
         return True
