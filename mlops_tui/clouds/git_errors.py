@@ -102,6 +102,11 @@ def translated(refusal: GitRefusal) -> MlopsError:
     return CloudError(f"git {refusal.command} failed for {redact(refusal.url)}.", raw=raw)
 
 
+def outrun(url: str) -> MlopsError:
+    """The branch is not where it was looked at."""
+    return translated(GitRefusal(url, "push", "non-fast-forward"))
+
+
 def missing() -> UsageError:
     return UsageError(
         "The program git is not installed; the repository is filled by it.",

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mlops_tui.clouds.git_errors import GitRefusal, missing, translated
+from mlops_tui.clouds.git_errors import GitRefusal, missing, outrun, translated
 from mlops_tui.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def push(remote: Remote, branch: str, files: Mapping[str, bytes], message: str, 
         reference = f"refs/heads/{branch}"
         if onto:
             git("fetch", "--quiet", "--no-tags", "--depth=1", "--", remote.url, f"+{reference}:{reference}")
+            if git("rev-parse", reference).strip() != onto:
+                raise outrun(remote.url)
         git("fast-import", "--quiet", "--date-format=raw", stdin=_stream(reference, files, message, onto))
         git("push", "--quiet", "--", remote.url, f"{reference}:{reference}")
         return git("rev-parse", reference).strip()

@@ -130,15 +130,16 @@ class ProjectRepository:
         if pipeline is None:
             return "# nothing: ci.host is none"
         branch, name = shlex.quote(ci.branch), shlex.quote(project.repository)
+        owner = ci.organization or "ORGANIZATION"
         files = shlex.join(["notebooks", "mlops.toml", ".gitignore", pipeline.path])
         begin = [
             f"mlops-tui init --ci {ci.host} .",
             f"git init -b {branch} && git add {files} && git commit -m {shlex.quote(_message({}, None))}",
         ]
         if ci.host == "github":
-            full = shlex.quote(f"{ci.organization}/{project.repository}")
+            full = shlex.quote(f"{owner}/{project.repository}")
             return "\n".join([*begin, f"gh repo create {full} --{ci.visibility} --source . --push"])
-        organization = shlex.quote(f"https://dev.azure.com/{ci.organization}")
+        organization = shlex.quote(f"https://dev.azure.com/{owner}")
         within = shlex.quote(project.ci_project)
         return "\n".join(
             [

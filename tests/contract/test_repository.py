@@ -182,6 +182,8 @@ def test_a_push_that_comes_too_late_overwrites_nothing(desk: Desk, tmp_path: Pat
     desk.set_up()
     with pytest.raises(ConflictError, match="meanwhile"):
         git_push.push(desk.remote(), "main", {"a.txt": b"a"}, "again from nothing", onto=None)
+    with pytest.raises(ConflictError, match="meanwhile"):
+        git_push.push(desk.remote(), "main", {"a.txt": b"a"}, "on what was there once", onto="0" * 40)
 
 
 def test_nobody_sees_the_token_in_any_command_line(desk: Desk) -> None:
