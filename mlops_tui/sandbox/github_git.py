@@ -16,7 +16,7 @@ from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.git_server import Update
 from mlops_tui.sandbox.github_dialect import GITHUB, token_of
-from mlops_tui.sandbox.github_service import GitHubService, Need
+from mlops_tui.sandbox.github_service import REPOSITORY, GitHubService, Need
 from mlops_tui.sandbox.host_tokens import HostTokens
 from mlops_tui.sandbox.pages import Pages
 from mlops_tui.sandbox.seed import ORGANIZATION
@@ -65,7 +65,19 @@ class GitHubGit(GitHubService):
 
         repository = self.find(call.params["owner"], call.params["repo"])
         if repository is not None:
+            repository = self._with_default_branch(repository, updates)
             self.sandbox.find(GitHubWorkflows).pushed(repository, call.caller, updates)
+
+    def _with_default_branch(self, repository: Body, updates: list[Update]) -> Body:
+        """The first branch that is pushed to an empty repository is its default one."""
+        pushed = [update.branch for update in updates if update.after]
+        path = self.git.create(str(repository["id"]))
+        if not pushed or repository["default_branch"] in git_server.heads(path):
+            return repository
+        git_server.git(path, "symbolic-ref", "HEAD", f"refs/heads/{pushed[0]}")
+        changed = repository | {"default_branch": pushed[0]}
+        self.store.put(REPOSITORY, f"{repository['owner']}/{repository['name']}".lower(), changed)
+        return changed
 
     def branch(self, call: Call, repository: Body) -> Body:
         commit = self._head(repository, call.params["branch"], "Branch not found")

@@ -15,6 +15,7 @@ from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.github_accounts import moment, new_id
 from mlops_tui.sandbox.github_dialect import GITHUB
 from mlops_tui.sandbox.github_service import REPOSITORY, GitHubService, Need
+from mlops_tui.sandbox.pipelines.service import Pipelines
 from mlops_tui.sandbox.store import AlreadyThereError
 
 READ, OWN = Need("metadata", "read", "read"), Need("administration", "write", "admin")
@@ -148,7 +149,11 @@ class GitHubRepositories(GitHubService):
         return self.seen(repository, self.role(call, repository) or "read")
 
     def delete(self, call: Call, repository: Body) -> Response:
-        """With all that belongs to it."""
+        """With all that belongs to it; what runs there is ended."""
+        pipelines = self.sandbox.find(Pipelines)
+        for run in pipelines.records("github", f"{repository['owner']}/{repository['name']}"):
+            if run["state"] != "completed":
+                pipelines.cancel(run["id"])
         with self.store.transaction():
             self.store.delete(REPOSITORY, f"{repository['owner']}/{repository['name']}".lower())
             for kind in BELONGINGS:

@@ -1,7 +1,7 @@
 """How GitHub's API shows what the runner's documents say (see `pipelines.model`): runs, jobs and their steps.
 
-A job's number is its run's times JOBS plus its place, so that it leads back without a list. Behind the steps of the
-file stands "Complete job", as on GitHub. Shapes: GitHub REST API, "Workflow runs" and "jobs".
+A job's number is its run's times JOBS plus its place, so that it leads back without a list. Around the steps of the
+file stand "Set up job" and "Complete job", as on GitHub. Shapes: GitHub REST API, "Workflow runs" and "jobs".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ JOBS = 1000  # more than one run can have
 CONCLUSIONS = {"succeeded": "success", "failed": "failure", "canceled": "cancelled", "skipped": "skipped", "": None}
 STATUSES = {"queued": "queued", "pending": "queued", "running": "in_progress"}
 EVENTS = {"manual": "workflow_dispatch", "push": "push"}
-COMPLETE = "Complete job"  # GitHub's own last step; its first, "Set up job", the runner has
+SET_UP, COMPLETE = "Set up job", "Complete job"
 
 
 def jobs_of(run: Body) -> list[Body]:
@@ -34,14 +34,14 @@ def time_of(seconds: float) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if seconds else None
 
 
-def run_shown(run: Body, api: str, page: str, actor: Body, message: str) -> Body:
+def run_shown(run: Body, api: str, page: str, actor: Body) -> Body:
     """`api` and `page` are the addresses of its repository."""
     place = f"actions/runs/{run['id']}"
     created = time_of(run["created"])
     return {
         "id": int(run["id"]),
         "name": run["name"],
-        "display_title": run.get("title") or message.partition("\n")[0],
+        "display_title": run["title"],
         "head_branch": run["branch"],
         "head_sha": run["commit"],
         "path": run["file"],
@@ -62,7 +62,6 @@ def run_shown(run: Body, api: str, page: str, actor: Body, message: str) -> Body
         "created_at": created,
         "run_started_at": time_of(run["started"]) or created,
         "updated_at": time_of(run["finished"]) or time_of(run["started"]) or created,
-        "head_commit": {"id": run["commit"], "message": message},
     }
 
 
@@ -93,11 +92,10 @@ def _steps(job: Body) -> list[Body]:
     """None before it begins."""
     if not job["started"] or job["result"] == "skipped":
         return []
-    steps = [_step(step, number) for number, step in enumerate(job["steps"], start=1)]
+    steps = [_frame(SET_UP, 1, job["started"])]
+    steps += [_step(step, number) for number, step in enumerate(job["steps"], start=2)]
     if job["state"] == "completed":
-        at = time_of(job["finished"])
-        last = {"name": COMPLETE, "status": "completed", "conclusion": "success", "number": len(steps) + 1}
-        steps.append(last | {"started_at": at, "completed_at": at})
+        steps.append(_frame(COMPLETE, len(steps) + 1, job["finished"]))
     return steps
 
 
@@ -110,3 +108,9 @@ def _step(step: Body, number: int) -> Body:
         "started_at": time_of(step["started"]),
         "completed_at": time_of(step["finished"]),
     }
+
+
+def _frame(name: str, number: int, moment: float) -> Body:
+    at = time_of(moment)
+    shown = {"name": name, "status": "completed", "conclusion": "success", "number": number}
+    return shown | {"started_at": at, "completed_at": at}

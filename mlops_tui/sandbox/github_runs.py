@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from mlops_tui.sandbox import git_server
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Principal, answer
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.github_dialect import GITHUB
@@ -92,8 +91,7 @@ class GitHubRuns(GitHubService):
 
     def _shown(self, repository: Body, run: Body) -> Body:
         actor = self.person(self.accounts.of(Principal(**run["requested_by"])))
-        message = git_server.message(self.git.create(str(repository["id"])), run["commit"])
-        return run_shown(run, *self._addresses(repository), actor, message)
+        return run_shown(run, *self._addresses(repository), actor)
 
     def show(self, call: Call, repository: Body) -> Body:
         return self._shown(repository, self._find(repository, call.params["run"]))

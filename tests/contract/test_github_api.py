@@ -97,6 +97,14 @@ def test_files_are_read_as_they_were_pushed(desk: Desk) -> None:
         github.read(found, commit, "missing.md")
 
 
+def test_the_first_branch_that_is_pushed_is_the_default_one(desk: Desk) -> None:
+    github = desk.github()
+    github.make_repository()
+    desk.push({FILE: WORKFLOW}, "First [skip ci]", branch="trunk")
+    assert github._rest.call("GET", github._root)["default_branch"] == "trunk"
+    assert github.runs(1) == (), "its workflows are known"
+
+
 def test_git_lets_nobody_push_who_may_not(desk: Desk) -> None:
     github = desk.github()
     github.make_repository()

@@ -9,11 +9,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_tui.clouds.ci_host import RunOrder
 from mlops_tui.clouds.github import GitHub
+from mlops_tui.clouds.rest import Entity
 from mlops_tui.errors import ConflictError, ForbiddenError
 from mlops_tui.events import PipelinePart, PipelineRun
 from mlops_tui.events.pipelines import ENDED
@@ -169,7 +171,15 @@ def test_a_run_waits_for_a_yes_that_a_reviewer_alone_can_give_and_signs_in_witho
     assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == ["image.json"]
 
 
-def test_a_push_starts_a_run_and_one_that_says_skip_ci_does_not(desk: Desk) -> None:
+def without_run_details(call: Callable[..., Entity]) -> Callable[..., Entity]:
+    def older(method: str, path: str, body: Any = None, **params: str) -> Entity:
+        body = {name: value for name, value in body.items() if name != "return_run_details"} if body else body
+        return call(method, path, body, **params)
+
+    return older
+
+
+def test_a_push_starts_a_run_and_one_that_says_skip_ci_does_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.set_up().error is None
     github = desk.github()
     desk.push({FILE: workflow(desk), "one.md": "1"}, "Begin [skip ci]")
@@ -181,6 +191,12 @@ def test_a_push_starts_a_run_and_one_that_says_skip_ci_does_not(desk: Desk) -> N
     github.cancel(run.id)
     assert ended(github, run.id).state == "canceled"
     github.cancel(run.id)
+
+    # A host that does not say which run a dispatch has started: the newest of that kind is it.
+    monkeypatch.setattr(github._rest, "call", without_run_details(github._rest.call))
+    other = github.queue(RunOrder("main"))
+    assert (other.reason, other.id != run.id) == ("manual", True)
+    github.cancel(other.id)
     assert github.page().endswith(f"{github.full}/actions/workflows/mlops.yml")
 
 
