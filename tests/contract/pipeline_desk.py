@@ -15,7 +15,7 @@ from mlops_tui.sandbox.pipelines.model import Body, HostName, RunRequest
 from mlops_tui.sandbox.pipelines.service import Pipelines
 from mlops_tui.sandbox.sandbox import Sandbox
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 FILES: dict[HostName, str] = {"azure-devops": "azure-pipelines.yml", "github": ".github/workflows/mlops.yml"}
 
 

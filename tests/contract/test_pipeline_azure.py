@@ -189,9 +189,11 @@ def test_a_rejected_one_fails_with_the_reason(azure: Desk) -> None:
 
 
 def test_runs_take_turns_in_one_environment(azure: Desk, tmp_path: Path) -> None:
-    alone = f"test ! -e {tmp_path}/in && touch {tmp_path}/in && sleep 0.3 && rm {tmp_path}/in"
+    gate = f"until test -e {tmp_path}/go; do sleep 0.01; done"
+    alone = f"{gate}; test ! -e {tmp_path}/in && touch {tmp_path}/in && sleep 0.1 && rm {tmp_path}/in"
     started = [azure.launch(GUARDED.replace("echo deployed", alone))["id"] for _ in range(4)]
     azure.pipelines.cancel(started[2])  # it gives its turn away
+    (tmp_path / "go").touch()
     ended = [azure.until(one, lambda found: found["state"] == "completed")["result"] for one in started]
     assert ended == ["succeeded", "succeeded", "canceled", "succeeded"]
 
@@ -302,6 +304,7 @@ steps:
     env
     echo "hit=$(HIT)"
     test "$HOME" != "$OLD" && ls -A "$HOME" && ls $(Build.ArtifactStagingDirectory)
+    mlops-tui --version
     python -m pip install "starlette>0.1" && pip3 install -q "starlette==0.0.1"
 """
     run = azure.run(text)
@@ -310,6 +313,7 @@ steps:
     assert "my-own" not in log
     assert "MLOPS_TUI_PRACTICE_ORIGIN=https://localhost:1" in log
     assert "hit=false" in log
+    assert "\nmlops-tui 0." in log
     assert 'Cache not found for input keys: pip | "x"' in log
     assert "Requirement already satisfied: starlette>0.1" in log
     assert "No matching distribution found for starlette==0.0.1" in log

@@ -37,7 +37,7 @@ def alive(pid: int) -> bool:
 
 
 def pid_in(path: Path) -> int:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists() or not path.read_text().strip():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -45,7 +45,7 @@ def pid_in(path: Path) -> int:
 
 
 def gone(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while alive(pid):
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(0.02)
@@ -132,7 +132,7 @@ jobs:
   - {script: sleep 60, timeoutInMinutes: 0.005}
   - {script: echo after, condition: failed()}
 - job: slow_job
-  timeoutInMinutes: 0.005
+  timeoutInMinutes: 0.03
   steps:
   - checkout: none
   - script: sleep 60
@@ -146,8 +146,9 @@ jobs:
 
 
 def test_two_jobs_run_side_by_side_and_no_more(azure: Desk, tmp_path: Path) -> None:
-    """Each of three counts those that are there with it."""
-    script = f"cd {tmp_path}; touch in-$(n); sleep 0.2; ls | grep -c in- >> seen; sleep 0.1; rm in-$(n)"
+    """Each of three counts those that are there with it; the first two wait for each other."""
+    wait = "until test -e seen || test $(ls | grep -c in-) -ge 2; do sleep 0.01; done"
+    script = f"cd {tmp_path}; touch in-$(n); {wait}; ls | grep -c in- >> seen; sleep 0.1; rm in-$(n)"
     one = "- job: {0}\n  variables: {{n: {0}}}\n  steps: [{{checkout: none}}, {{script: '{1}'}}]\n"
     run = azure.run("jobs:\n" + "".join(one.format(name, script) for name in "abc"))
     assert run["result"] == "succeeded", azure.text(run)
