@@ -1,1 +1,1 @@
-"""Runs of the project's pipeline on its CI host: start one, follow it, say yes to it."""
+"""The project's pipeline on its CI host: its file; and its runs: start one, follow it, say yes to it."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Ended, Home
+from tests.journeys.conftest import COMMAND, Ended, Home
+from tests.pty_app import PtyApp
 
 pytestmark = [pytest.mark.xdist_group("pipeline-journey"), pytest.mark.timeout(420)]
 
@@ -98,7 +99,7 @@ def test_runs_and_logs_can_be_looked_up_afterwards(place: Home) -> None:
     assert "waits for nobody's yes: it is succeeded" in again.err
 
 
-def test_github_releases_the_same_build_though_who_follows_goes_away(place: Home) -> None:
+def test_github_releases_the_same_build_though_who_follows_goes_away_and_says_yes_later(place: Home) -> None:
     build = production(place)["build"]
     github = ("--ci-host", "github", "--git-folder", "/Shared/MLFlow-github")
     made = place.run("setup", *github, *JSON, timeout=150)
@@ -116,9 +117,13 @@ def test_github_releases_the_same_build_though_who_follows_goes_away(place: Home
     [problem] = [event["error"] for event in told if event["type"] == "problem"]
     assert f"Come back with `mlops-tui ci logs {run_id} --follow" in problem["hint"]
     assert "--ci-host github" in problem["hint"]
-    done = place.run("ci", "approve", run_id, "--follow", *github, *JSON)
-    assert done.code == 0, done.out[-6000:] + done.err
-    assert ends(done, "job") == {"Train": "skipped", "Staging": "skipped", "Production": "succeeded"}
+    command = [*COMMAND, "ci", "logs", run_id, "--follow", *github]
+    with PtyApp(command, place.environment({}), place.folder, columns=160, rows=50) as terminal:
+        terminal.wait(f"Let run {run_id} go on to Production?")
+        terminal.press("y", "enter")
+        assert terminal.wait_for_exit(60) == 0, terminal.text
+    shown = place.run("ci", "logs", run_id, *github, *JSON)
+    assert ends(shown, "job") == {"Train": "skipped", "Staging": "skipped", "Production": "succeeded"}
     assert production(place)["build"] == build
 
 
