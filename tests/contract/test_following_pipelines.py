@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from mlops_tui import pipeline_operations as operations
+from mlops_tui.clouds.azure_devops import AzureDevOps
 from mlops_tui.clouds.ci_host import RunOrder
 from mlops_tui.clouds.cloud import local_cloud
 from mlops_tui.errors import RunFailedError, UsageError
@@ -133,11 +134,12 @@ def project(request: pytest.FixtureRequest, live: LiveSandbox, tmp_path_factory:
     return made
 
 
-def _wire(devops: Any, repository_id: str, name: str) -> None:
+def _wire(devops: AzureDevOps, repository_id: str, name: str) -> None:
     environment = devops.wires.make_environment(f"{name}-production")
     devops.wires.put_approval(environment, [devops.account()])
-    queue = devops.wires.queue_named("Azure Pipelines")
-    pipeline = devops.wires.make_pipeline(repository_id, "main", queue, {})
+    queue = devops.pipelines.queue_named("Azure Pipelines")
+    assert queue is not None
+    pipeline = devops.pipelines.make(repository_id, "main", queue, {})
     devops.wires.permit("environment", environment.id, pipeline.id)
     devops.wires.permit("queue", str(queue), pipeline.id)
 
