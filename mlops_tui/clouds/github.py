@@ -18,7 +18,7 @@ from mlops_tui.clouds import github_log
 from mlops_tui.clouds.ci_host import Account, Repository, RunOrder
 from mlops_tui.clouds.github_errors import TOKEN_HINT, TOKEN_LINK, speaking_of
 from mlops_tui.clouds.github_rest import RAW, GitHubRest
-from mlops_tui.clouds.github_runs import approval_of, parts_of, run_of, state_of
+from mlops_tui.clouds.github_runs import approval_of, detail_of, parts_of, run_of, state_of
 from mlops_tui.clouds.github_settings import GitHubSettings
 from mlops_tui.clouds.rest import Entity
 from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError
@@ -57,6 +57,7 @@ class GitHub:
         self._rest = GitHubRest(identity, cloud, token)
         self.settings = GitHubSettings(self._rest, self._owner, self._name)
         self._lock = threading.Lock()
+        self._details: dict[str, str] = {}  # of failed jobs
         self._logs: OrderedDict[str, tuple[list[Entity], list[str]]] = OrderedDict()  # steps and lines by job
 
     def close(self) -> None:
@@ -188,7 +189,21 @@ class GitHub:
             return run_of(self._rest.call("GET", f"{self._root}/actions/runs/{run_id}"))
 
     def parts(self, run_id: str) -> tuple[PipelinePart, ...]:
-        return tuple(part for job in self._jobs(run_id) for part in parts_of(job))
+        return tuple(part for job in self._jobs(run_id) for part in parts_of(job, self._detail(job)))
+
+    def _detail(self, job: Entity) -> str:
+        """What a failed job says went wrong: its annotations, which change no more. None where the token may not."""
+        if state_of(job) != "failed":
+            return ""
+        number = str(job["id"])
+        if number not in self._details:
+            try:
+                with speaking_of(f"the annotations of job {number}"):
+                    annotations = list(self._rest.pages(f"{self._root}/check-runs/{number}/annotations"))
+            except (ForbiddenError, NotFoundError):
+                annotations = []
+            self._details[number] = detail_of(annotations)
+        return self._details[number]
 
     def _jobs(self, run_id: str) -> list[Entity]:
         with speaking_of(f"the jobs of run {run_id}"):

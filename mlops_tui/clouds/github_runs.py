@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ ENDS: dict[str, PipelineState] = {
     "stale": "canceled",
     "skipped": "skipped",
 }
+EXIT = re.compile(r"Process completed with exit code \d+\.")
 NAMED = re.compile(r"Build (\S+)")  # by our workflow's `run-name`
 
 
@@ -57,7 +58,20 @@ def run_of(shown: Mapping[str, Any]) -> PipelineRun:
     )
 
 
-def parts_of(job: Mapping[str, Any]) -> list[PipelinePart]:
+def detail_of(annotations: Iterable[Mapping[str, Any]]) -> str:
+    """The errors and warnings of a job, a line each, with the file where there is one. That a program has failed
+    GitHub notes each time; it says nothing of why."""
+    lines = []
+    for one in annotations:
+        told = one["annotation_level"] in ("failure", "warning")
+        if told and not EXIT.fullmatch(str(one.get("message") or "").strip()):
+            path = str(one.get("path") or "")
+            place = f"{path}:{one.get('start_line')}: " if path not in ("", ".github") else ""
+            lines.append(f"{place}{' '.join(str(one.get('message') or '').split())}")
+    return "\n".join(lines)
+
+
+def parts_of(job: Mapping[str, Any], detail: str = "") -> list[PipelinePart]:
     """A job, and behind it its steps. GitHub gives logs once the job has ended."""
     number, state = str(job["id"]), state_of(job)
     ended = job["status"] == "completed" and state != "skipped"
@@ -69,6 +83,7 @@ def parts_of(job: Mapping[str, Any]) -> list[PipelinePart]:
             state=state,
             started=seconds(job.get("started_at")) if job.get("steps") else None,
             finished=seconds(job.get("completed_at")),
+            detail=detail,
             has_log=ended and bool(job.get("steps")),
         )
     ]

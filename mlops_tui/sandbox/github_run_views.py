@@ -114,3 +114,17 @@ def _frame(name: str, number: int, moment: float) -> Body:
     at = time_of(moment)
     shown = {"name": name, "status": "completed", "conclusion": "success", "number": number}
     return shown | {"started_at": at, "completed_at": at}
+
+
+def annotation_shown(issue: Body) -> Body:
+    """An error or a warning; one that no file is named for is told of the folder of workflows, as GitHub does."""
+    line = issue["line"] or 1
+    return {
+        "path": issue["file"] or ".github",
+        "start_line": line,
+        "end_line": line,
+        "annotation_level": {"error": "failure"}.get(issue["type"], issue["type"]),
+        "title": "",
+        "message": issue["message"],
+        "raw_details": "",
+    }

@@ -22,7 +22,7 @@ from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.github_dialect import GITHUB
 from mlops_tui.sandbox.github_environments import GitHubEnvironments, ensure
 from mlops_tui.sandbox.github_job_log import job_log
-from mlops_tui.sandbox.github_run_views import JOBS, job_shown, jobs_of, run_shown, time_of
+from mlops_tui.sandbox.github_run_views import JOBS, annotation_shown, job_shown, jobs_of, run_shown, time_of
 from mlops_tui.sandbox.github_service import GitHubService, Need
 from mlops_tui.sandbox.github_workflows import READ, RUN, GitHubWorkflows
 from mlops_tui.sandbox.pipelines.service import Pipelines
@@ -54,6 +54,7 @@ class GitHubRuns(GitHubService):
             self.at("GET", f"{run}/artifacts", self.list_artifacts, READ),
             self.at("GET", "/actions/jobs/{job}", self.show_job, READ),
             self.at("GET", "/actions/jobs/{job}/logs", self.job_log, READ),
+            self.at("GET", "/check-runs/{job}/annotations", self.annotations, Need("checks", "read", "read")),
             self.at("GET", "/actions/artifacts/{artifact}/zip", self.download, READ),
             self.on("GET", "/_services/pipelines/signed/{kind}/{run}/{name:path}", self.signed, OPEN),
         ]
@@ -126,6 +127,11 @@ class GitHubRuns(GitHubService):
         if job["state"] != "completed" or job["result"] == "skipped":
             raise GITHUB.not_found()
         return self._redirect("log", run["id"], job["id"])
+
+    def annotations(self, call: Call, repository: Body) -> Response:
+        """Of a job, which is a check run of the same number (REST API, "Check runs")."""
+        _, job = self._job(call, repository)
+        return self.page(call, "", [annotation_shown(issue) for issue in job["issues"]])
 
     # Who must say yes
 

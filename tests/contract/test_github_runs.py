@@ -209,6 +209,10 @@ def test_a_job_without_the_permission_gets_no_token_and_one_of_another_environme
     run = github.queue(RunOrder("main"))
     assert ended(github, run.id).state == "failed"
     assert "KeyError: 'ACTIONS_ID_TOKEN_REQUEST_URL'" in github.log(run.id, part(github, run.id, "Sign in").id, 0)
+    job = part(github, run.id, "Production")
+    assert job.detail == "", "its log says more"
+    annotations = list(github._rest.pages(f"{github._root}/check-runs/{job.id}/annotations"))
+    assert [one["message"] for one in annotations] == ["Process completed with exit code 1."]
     desk.push({FILE: other}, "Elsewhere [skip ci]")
     run = github.queue(RunOrder("main"))
     assert ended(github, run.id).state == "failed"

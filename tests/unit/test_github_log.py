@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_tui.clouds.github_log import lines_of, of_step, without_moments
-from mlops_tui.clouds.github_runs import parts_of, run_of
+from mlops_tui.clouds.github_runs import detail_of, parts_of, run_of
 
 LOG = """\ufeff2026-11-28T12:00:00.1000000Z Current runner version: '2.337.0'
 2026-11-28T12:00:00.2000000Z ##[group]GITHUB_TOKEN Permissions
@@ -89,6 +89,19 @@ def test_a_build_is_named_by_the_title_of_its_run() -> None:
     run = run_of(shown | times | {"display_title": "Build 2026.7"})
     assert (run.number, run.state, run.reason) == ("2026.7", "canceled", "manual")
     assert run_of(shown | times | {"display_title": "Add notebooks"}).number == "4"
+
+
+def test_what_a_job_says_went_wrong_is_told_and_that_it_went_wrong_is_not() -> None:
+    def note(level: str, message: str, path: str = ".github", line: int = 1) -> dict[str, Any]:
+        return {"annotation_level": level, "message": message, "path": path, "start_line": line}
+
+    told = [
+        note("failure", "rmse 0.9 is not\nbelow 0.8", "mlops.toml", 17),
+        note("notice", "cached"),
+        note("warning", "node20 is past its end"),
+        note("failure", "Process completed with exit code 1."),
+    ]
+    assert detail_of(told) == "mlops.toml:17: rmse 0.9 is not below 0.8\nnode20 is past its end"
 
 
 def test_a_log_is_there_when_its_job_has_ended() -> None:
