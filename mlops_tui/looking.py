@@ -11,24 +11,15 @@ from mlops_tui.steps import Emit
 
 def look(session: Session, emit: Emit, name: str) -> None:
     """Look at one step and what it needs; only what fails is told. Raises UsageError where it has not been applied."""
-    from mlops_tui.setup import steps
+    from mlops_tui.setup import chosen
 
     def tell_problems(event: Event) -> None:
         if isinstance(event, Problem):
             emit(event)
 
-    by_name = {step.name: step for step in steps(session.project)}
-    wanted: list[str] = []
-
-    def add(step: str) -> None:
-        for need in by_name[step].needs:
-            add(need)
-        if step not in wanted:
-            wanted.append(step)
-
-    add(name)
-    plan = Engine([by_name[step] for step in wanted], session, tell_problems).plan()
+    steps = chosen(session.project, (name,))
+    plan = Engine(steps, session, tell_problems).plan()
     if any(change.action == "create" for change in plan.findings[name].changes):
         raise UsageError(
-            f"{by_name[name].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
+            f"{steps[-1].title}: not there yet.", hint="Run `mlops-tui setup`, or `mlops-tui up` for everything."
         )

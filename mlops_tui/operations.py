@@ -66,21 +66,30 @@ def describe(options: Options, emit: Emit, practice: Mapping[str, str] | None) -
     emit(settings_form.describe(steps(looked.project), looked.project))
 
 
-def setup(session: Session, emit: Emit, *, plan_only: bool = False, confirm: Confirm | None = None) -> str:
-    """Plan, and unless told otherwise apply just that plan."""
-    found = plan(session, emit)
+def setup(
+    session: Session,
+    emit: Emit,
+    *,
+    plan_only: bool = False,
+    confirm: Confirm | None = None,
+    only: Collection[str] = (),
+) -> str:
+    """Plan, and unless told otherwise apply just that plan: of all steps, or of some. Raises UsageError where these
+    need one that is not applied yet."""
+    found = plan(session, emit, only)
     if plan_only:
         return "Nothing was changed."
     if found.pending and confirm is not None and not confirm(found):
         raise Interrupted("Not applied.", hint="Nothing was changed.")
-    return apply(session, emit, found)
+    return apply(session, emit, found, only)
 
 
-def plan(session: Session, emit: Emit) -> Plan:
-    """Look at everything that setup makes."""
-    from mlops_tui.setup import steps
+def plan(session: Session, emit: Emit, only: Collection[str] = ()) -> Plan:
+    """Look at everything that setup makes, or at some steps and what they need."""
+    from mlops_tui.setup import chosen, steps
 
-    return Engine(steps(session.project), session, emit).plan()
+    wanted = chosen(session.project, only) if only else steps(session.project)
+    return Engine(wanted, session, emit).plan()
 
 
 def apply(session: Session, emit: Emit, plan: Plan, only: Collection[str] = ()) -> str:
@@ -89,7 +98,8 @@ def apply(session: Session, emit: Emit, plan: Plan, only: Collection[str] = ()) 
 
     if not plan.pending and not only:
         return "Nothing to do."
-    _raise_first(Engine(steps(session.project), session, emit).apply(plan, only))
+    looked_at = [step for step in steps(session.project) if step.name in plan.findings]
+    _raise_first(Engine(looked_at, session, emit).apply(plan, only))
     return f"{plan.pending} changes of the plan are left." if plan.pending else "Everything is set up."
 
 

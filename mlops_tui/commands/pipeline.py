@@ -73,12 +73,14 @@ def up(
 
 @click.command(cls=ProjectCommand)
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would change and what it costs; change nothing.")
+@click.option("--only", multiple=True, metavar="STEP", help="This step alone, such as notebooks; repeat it for more.")
 @click.option("--by-hand", is_flag=True, help="Print the az and databricks commands that would do the same.")
 @project_options
-def setup(invocation: Invocation, plan_only: bool, by_hand: bool) -> None:
+def setup(invocation: Invocation, plan_only: bool, only: tuple[str, ...], by_hand: bool) -> None:
     """Make the cloud match the project: plan, apply just that plan, verify.
 
-    At a terminal it asks before it applies the plan. A second call finds nothing to do and writes nothing.
+    At a terminal it asks before it applies the plan. A second call finds nothing to do and writes nothing. With --only
+    what the step needs must be there.
     """
     if by_hand:
         _print_by_hand(invocation)
@@ -86,7 +88,7 @@ def setup(invocation: Invocation, plan_only: bool, by_hand: bool) -> None:
     running.run(
         invocation,
         lambda session, emit: operations.setup(
-            session, emit, plan_only=plan_only, confirm=_confirmation(invocation, session)
+            session, emit, plan_only=plan_only, confirm=_confirmation(invocation, session), only=only
         ),
     )
 

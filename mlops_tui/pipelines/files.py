@@ -1,8 +1,9 @@
 """The pipeline's file, as the project's host takes it: rendered from the templates in `ci/`.
 
 A template is the file itself with places to fill in. `__NAME__` is a value; on a line of its own, alone or as
-`- __NAME__: command`, it is one of the pieces that stand below the file (`#: NAME`, or `#: NAME federated` where it
-depends on how the pipeline signs in).
+`- __NAME__: command`, it is one of the pieces that stand below the file: `#: NAME`, or `#: NAME federated` where it
+depends on how the pipeline signs in, `#: NAME workspace` where it does on where jobs take their notebooks from. A piece
+may hold others.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ PLACES = {
 _PIECE = re.compile(r"(?m)^#: (\w+)(?: (\w+))?\n")
 _PLACE = re.compile(r"(?m)^( *)(?:- )?__([A-Z_]+)__(?:: (.*))?\n")
 _VALUE = re.compile(r"__([A-Z_]+)__")
+_DEPTH = 2  # pieces that hold pieces
 _EMPTY = re.compile(r"(?m)^( *)env:\n(?!\1 )")  # nothing was put below
 # What YAML 1.1 reads as text without quotes: it starts with a letter, and is no word for true, false or nothing.
 _PLAIN = re.compile(r"(?i)(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z][a-z0-9_./-]*")
@@ -56,7 +58,7 @@ def _template(name: str) -> str:
 
 
 def _rendered(template: str, project: Project) -> str:
-    body, pieces = _pieces(template, project.ci.authentication)
+    body, pieces = _pieces(template, (None, project.ci.authentication, project.notebook_source))
 
     def fill(place: re.Match[str]) -> str:
         indentation, name, command = place.groups()
@@ -65,18 +67,20 @@ def _rendered(template: str, project: Project) -> str:
         piece = pieces[name].replace("__COMMAND__", command or "")
         return "".join(f"{indentation}{line}\n" for line in piece.splitlines())
 
-    text = _EMPTY.sub("", _PLACE.sub(fill, body))
+    for _ in range(_DEPTH):
+        body = _PLACE.sub(fill, body)
+    text = _EMPTY.sub("", body)
     values = _values(project)
     return _VALUE.sub(lambda place: values[place[1]], text)
 
 
-def _pieces(template: str, authentication: str) -> tuple[str, Mapping[str, str]]:
-    """The file, and by name the pieces for this way of signing in; what only the other way has is empty."""
+def _pieces(template: str, ways: tuple[str | None, ...]) -> tuple[str, Mapping[str, str]]:
+    """The file, and by name the pieces for these ways; what only other ways have is empty."""
     body, *parts = _PIECE.split(template)
     pieces: dict[str, str] = {}
     for name, way, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         pieces.setdefault(name, "")
-        if way in (None, authentication):
+        if way in ways:
             pieces[name] = text.strip("\n")
     return body.rstrip("\n") + "\n", pieces
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from mlops_tui.errors import UsageError
 from mlops_tui.setup.cluster import Cluster
 from mlops_tui.setup.databricks_workspace import DatabricksWorkspace
 from mlops_tui.setup.delivery_jobs import DeliveryJobs
@@ -44,3 +46,22 @@ def steps(project: Project | None = None) -> tuple[Step, ...]:
         DeliveryJobs(source),
         Pipeline(),
     )
+
+
+def chosen(project: Project, names: Collection[str]) -> tuple[Step, ...]:
+    """Those of these names and all that they need, in their order. Raises UsageError for a name that none has."""
+    by_name = {step.name: step for step in steps(project)}
+    if unknown := [name for name in names if name not in by_name]:
+        raise UsageError(
+            f"There is no step {', '.join(unknown)}.", hint=f"The steps of setup are: {', '.join(by_name)}."
+        )
+    wanted: set[str] = set()
+
+    def add(name: str) -> None:
+        wanted.add(name)
+        for need in by_name[name].needs:
+            add(need)
+
+    for name in names:
+        add(name)
+    return tuple(step for name, step in by_name.items() if name in wanted)
