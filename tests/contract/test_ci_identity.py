@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
 from databricks.sdk.service.workspace import AclPermission
 
+from mlops_tui import operations
 from mlops_tui.clouds.cloud import Cloud, local_cloud
 from mlops_tui.clouds.databricks import Databricks
 from mlops_tui.delivery.parameters import TITLES, kinds
 from mlops_tui.engine import Engine, Outcome, Plan
 from mlops_tui.errors import ForbiddenError
-from mlops_tui.events import Change
+from mlops_tui.events import Change, Event, Planned
 from mlops_tui.project import ClusterSpec, Project
 from mlops_tui.sandbox import process
 from mlops_tui.sandbox.clusters import Clusters as ServedClusters
@@ -139,6 +141,20 @@ def test_what_it_may_put_right_it_puts_right(team: Team, program: dict[str, str]
     ]
     assert team.set_up(**program).error is None
     assert pending(team.plan()) == [], "and the owner, who sees everything, agrees"
+
+
+def test_it_brings_the_notebooks_of_its_commit_in_and_looks_at_nothing_else(
+    team: Team, program: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("# Databricks notebook source\nprint('training better')\n")
+    project = replace(team.project, **program, notebooks=str(tmp_path))  # type: ignore[arg-type] # all are texts
+    told: list[Event] = []
+    with closing(Session(project, team.cloud)) as session:
+        operations.setup(session, told.append, only=("notebooks",))
+    planned = [event.step for event in told if isinstance(event, Planned)]
+    assert planned == ["sign-in", "resource-group", "databricks-workspace", "notebooks"]
+    assert [change.what for change in pending(team.plan())] == ["notebook /Shared/MLFlow/train"]
+    assert team.set_up().error is None, "as it was, for the stories that follow"
 
 
 def test_a_lost_client_secret_needs_somebody_with_the_directory(team: Team, program: dict[str, str]) -> None:

@@ -18,12 +18,12 @@ from mlops_tui.clouds.databricks_clusters import Cluster as Found
 from mlops_tui.clouds.databricks_clusters import ClusterState, Offer
 from mlops_tui.clouds.directory import Password
 from mlops_tui.clouds.key_vault import Vault, VaultSecrets
-from mlops_tui.errors import CloudError, ConflictError, Interrupted, PlanChangedError
+from mlops_tui.errors import CloudError, ConflictError, Interrupted, PlanChangedError, UsageError
 from mlops_tui.events import Change, LogLine
 from mlops_tui.project import ClusterSpec, Project, Training
 from mlops_tui.session import Session
+from mlops_tui.setup import chosen, marks
 from mlops_tui.setup import cluster as cluster_step
-from mlops_tui.setup import marks
 from mlops_tui.setup.cluster import Cluster
 from mlops_tui.setup.notebooks import Notebooks
 from mlops_tui.setup.secret_keys import Passwords
@@ -280,3 +280,15 @@ def test_a_run_started_by_hand_in_the_workspace_trains_the_projects_sweep() -> N
     assert sweep["task"]["notebook_task"]["base_parameters"]["log_path"] == (
         "{{job.parameters.log_folder}}/{{job.run_id}}/{{input.name}}"
     )
+
+
+def test_one_step_alone_is_looked_at_with_all_that_it_needs() -> None:
+    names = [step.name for step in chosen(Project(), ["notebooks"])]
+    assert names == ["sign-in", "resource-group", "databricks-workspace", "notebooks"]
+    assert "git-folder" in [step.name for step in chosen(Project(notebook_source="git-folder"), ["train-job"])]
+
+
+def test_a_step_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="no step notebook") as told:
+        chosen(Project(), ["notebook"])
+    assert "secret-scope" in told.value.hint
