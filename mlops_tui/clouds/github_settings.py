@@ -20,7 +20,8 @@ from mlops_tui.errors import ForbiddenError, NotFoundError, UsageError
 if TYPE_CHECKING:
     from mlops_tui.clouds.github_rest import GitHubRest
 
-WITH_REVIEWERS = "enterprise"  # plans whose private repositories may ask for reviewers begin so
+# Plans whose private repositories may ask for no reviewers (GitHub, "Deployments and environments").
+WITHOUT_REVIEWERS = ("free", "pro", "team")
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class GitHubSettings:
         except ForbiddenError:
             return None
         name = str(plan.get("name") or "")
-        return name.startswith(WITH_REVIEWERS) if name else None
+        return name not in WITHOUT_REVIEWERS if name else None
 
     def subject_prefix(self) -> str:
         """With what the subjects of the tokens of its jobs begin: GitHub says it, for there are two forms."""
