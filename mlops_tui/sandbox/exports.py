@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import ssl
@@ -39,6 +40,7 @@ def environment(folder: Path, address: Address) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DATABRICKS_HOST": address.origin,
     }
+    exports |= _hosts(address.origin, owner["azure_devops_token"], owner["github_token"])
     for name in ("tenant_id", "client_id", "client_secret", "subscription_id"):
         exports[f"ARM_{name.upper()}"] = exports[f"AZURE_{name.upper()}"] = owner[name]
     token = _workspace_token(folder, address, owner)
@@ -46,6 +48,30 @@ def environment(folder: Path, address: Address) -> dict[str, str]:
         # One way in for the Databricks tools; with ARM_… beside it they would ask which.
         exports |= {"DATABRICKS_TOKEN": token, "DATABRICKS_AUTH_TYPE": "pat"}
     return exports
+
+
+def _hosts(origin: str, azure_devops: str, github: str) -> dict[str, str]:
+    """For `gh`, and for git, which is told by address who it is (git-config: http.<url>.extraHeader).
+
+    The narrower address comes first: git lets no wider one add to it afterwards.
+    """
+    headers = {
+        f"http.{origin}/devops/.extraHeader": _basic("", azure_devops),
+        f"http.{origin}/.extraHeader": _basic("x-access-token", github),
+    }
+    exports = {
+        "AZURE_DEVOPS_EXT_PAT": azure_devops,
+        "GH_HOST": origin.removeprefix("https://"),
+        "GH_ENTERPRISE_TOKEN": github,
+        "GIT_CONFIG_COUNT": str(len(headers)),
+    }
+    for number, (key, value) in enumerate(headers.items()):
+        exports |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return exports
+
+
+def _basic(name: str, password: str) -> str:
+    return f"Authorization: Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
 def _workspace_token(folder: Path, address: Address, owner: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import threading
@@ -19,6 +20,8 @@ from mlops_tui.errors import ConflictError, SignInError, UsageError
 from mlops_tui.events import Event, LogLine
 from mlops_tui.pipelines.files import pipeline_file
 from mlops_tui.project import Ci, Project
+from mlops_tui.sandbox import exports
+from mlops_tui.sandbox.process import Address
 from mlops_tui.session import Session
 from mlops_tui.setup.repository import EDITED, ProjectRepository
 from mlops_tui.steps import Finding, Report
@@ -258,3 +261,15 @@ def test_a_secret_in_a_notebook_is_not_brought_to_everybody(desk: Desk) -> None:
 def test_without_a_host_there_is_nothing_to_do(desk: Desk) -> None:
     assert desk.look(ci=Ci()).changes == ()
     assert STEP.wanted(replace(desk.project, ci=Ci())) == ()
+
+
+def test_git_reaches_it_with_what_the_practice_cloud_exports_alone(desk: Desk, tmp_path: Path) -> None:
+    desk.set_up()
+    told = exports.environment(desk.live.folder, Address(int(desk.live.origin.rpartition(":")[2])))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= told | {"HOME": str(tmp_path), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    url = desk.remote().url
+    subprocess.run(["git", "clone", "-q", url, str(tmp_path / "copy")], env=environment, timeout=30, check=True)
+    assert (tmp_path / "copy" / "notebooks" / "train.py").is_file()
+    token = desk.project.ci.token
+    assert token not in (tmp_path / "copy" / ".git" / "config").read_text()
