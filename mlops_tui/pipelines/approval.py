@@ -16,7 +16,7 @@ from mlops_tui.events import (
     PipelinePart,
     PipelineRunState,
 )
-from mlops_tui.pipelines.launch import identify
+from mlops_tui.pipelines.host import find_run
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def approve(host: CiHost, emit: Emit, run_id: str, comment: str) -> None:
 
     Raises UsageError where it waits for nothing, ForbiddenError where it is all for others to say, NotFoundError.
     """
-    run = host.run(run_id)
-    identify(emit, run)
+    run = find_run(host, run_id, emit)
     waiting = host.approvals(run_id)
     if not waiting:
         emit(PipelineRunState(run=run))

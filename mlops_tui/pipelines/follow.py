@@ -16,8 +16,7 @@ from mlops_tui.following.looks import News, Pace, look_until_end
 from mlops_tui.following.outage import Followed, Outage
 from mlops_tui.pipelines.approval import Approvals, Consent
 from mlops_tui.pipelines.failure import failure
-from mlops_tui.pipelines.host import ci_host
-from mlops_tui.pipelines.launch import identify
+from mlops_tui.pipelines.host import ci_host, find_run
 from mlops_tui.pipelines.logs import Logs, level_of
 from mlops_tui.pipelines.parts import in_order_of_ends, source_of
 from mlops_tui.steps import Emit
@@ -58,8 +57,7 @@ def _begun(session: Session, emit: Emit, run: PipelineRun | str, consent: Consen
     if isinstance(run, PipelineRun):
         known = run
     else:
-        run = host.run(run)
-        identify(emit, run)
+        run = find_run(host, run, emit)
     return Follower(session, host, run, emit, consent or Consent(), known)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import PipelineRunsListed
-from mlops_tui.pipelines.host import told_what_makes_it
+from mlops_tui.pipelines.host import NO_PIPELINE, where_not_found
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
@@ -16,7 +16,7 @@ AT_ONCE = 4
 
 def list_runs(host: CiHost, limit: int) -> PipelineRunsListed:
     """Newest first. Raises NotFoundError where there is no pipeline yet."""
-    with told_what_makes_it():
+    with where_not_found(NO_PIPELINE):
         runs = host.runs(limit)
     waiting = [run.id for run in runs if run.state == "waiting"]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="approvals") as pool:

@@ -1,4 +1,4 @@
-"""The CI host that the project has chosen."""
+"""The CI host that the project has chosen, and what is there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlops_tui.errors import NotFoundError, UsageError
+from mlops_tui.events import Identified, PipelineRun
+from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.ci_host import CiHost
@@ -27,10 +29,22 @@ def ci_host(session: Session) -> CiHost:
 
 
 @contextlib.contextmanager
-def told_what_makes_it() -> Iterator[None]:
-    """Where there is no pipeline yet, whoever asks is told what makes it."""
+def where_not_found(hint: str) -> Iterator[None]:
+    """What to do where the host does not find something, and has nothing better to say."""
     try:
         yield
     except NotFoundError as error:
-        error.hint = error.hint or NO_PIPELINE
+        error.hint = error.hint or hint
         raise
+
+
+def find_run(host: CiHost, run_id: str, emit: Emit) -> PipelineRun:
+    """Its id and its page are told at once. Raises NotFoundError."""
+    with where_not_found("`mlops-tui ci runs` lists those that there are."):
+        run = host.run(run_id)
+    identify(emit, run)
+    return run
+
+
+def identify(emit: Emit, run: PipelineRun) -> None:
+    emit(Identified(what="pipeline run", id=run.id, url=run.url))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.clouds.ci_host import RunOrder
 from mlops_tui.errors import UsageError
-from mlops_tui.events import Identified, PipelineRun, PipelineRunState
+from mlops_tui.events import PipelineRun, PipelineRunState
 from mlops_tui.events.pipelines import ENDED
-from mlops_tui.pipelines.host import told_what_makes_it
+from mlops_tui.pipelines.host import NO_PIPELINE, find_run, identify, where_not_found
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -34,21 +34,16 @@ def order_of(project: Project, branch: str = "", build_number: str = "", stage: 
 
 def queue(host: CiHost, emit: Emit, order: RunOrder) -> PipelineRun:
     """Its id and its page are told at once. Raises NotFoundError where there is no pipeline yet."""
-    with told_what_makes_it():
+    with where_not_found(NO_PIPELINE):
         run = host.queue(order)
     identify(emit, run)
     emit(PipelineRunState(run=run))
     return run
 
 
-def identify(emit: Emit, run: PipelineRun) -> None:
-    emit(Identified(what="pipeline run", id=run.id, url=run.url))
-
-
 def cancel(host: CiHost, emit: Emit, run_id: str) -> str:
     """A sentence about what became of it. Raises NotFoundError."""
-    run = host.run(run_id)
-    identify(emit, run)
+    run = find_run(host, run_id, emit)
     if run.state not in ENDED:
         host.cancel(run_id)
         run = host.run(run_id)

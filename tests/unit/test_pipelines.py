@@ -365,8 +365,9 @@ def test_a_run_is_shown_as_far_as_it_is_and_may_be_taken_up() -> None:
     events.clear()
     operations.read_log(FakeHost(PLAY).session(), events.append, "17", True, YES)
     assert of_run(events) == LINES
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError) as caught:
         operations.read_log(host.session(), events.append, "99")
+    assert "mlops-tui ci runs" in caught.value.hint
 
 
 def test_a_run_is_queued_as_it_was_ordered_and_its_page_is_told_first() -> None:
