@@ -14,6 +14,7 @@ from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import Body, Call, Endpoint, empty
 from mlops_tui.sandbox.devops_git import DevOpsRepositories
 from mlops_tui.sandbox.devops_service import DevOpsService, listed
+from mlops_tui.sandbox.pipelines.service import Pipelines
 
 DEFINITION = "devops-definition"  # by "{project's id}/{id}"
 SECRET = "devops-secret"  # noqa: S105 (a kind of documents; by "{definition's key}/{variable}")
@@ -50,6 +51,12 @@ class Definitions(DevOpsService):
         key = f"{definition['project']['id']}/{definition['id']}/"
         return {name.removeprefix(key): str(kept["value"]) for name, kept in self.store.items(SECRET, key)}
 
+    def end_runs(self, owner: str, pipeline: str = "") -> None:
+        """Of one pipeline, or of all of a project."""
+        runner = self.sandbox.find(Pipelines)
+        for run in runner.records("azure-devops", owner, pipeline):
+            runner.cancel(run["id"])
+
     def list_definitions(self, call: Call) -> Body:
         """References, as the service gives them here; `name` filters."""
         kept = self.store.list(DEFINITION, self.project(call)["id"] + "/")
@@ -85,8 +92,10 @@ class Definitions(DevOpsService):
             return self._keep(call, kept | {"createdDate": before["createdDate"]}, self.secrets(before))
 
     def delete(self, call: Call) -> Response:
+        """Its runs end."""
         found = self.needed(call)
         key = f"{found['project']['id']}/{found['id']}"
+        self.end_runs(f"{self.organization(call)['name']}/{self.project(call)['name']}", str(found["id"]))
         with self.store.transaction():
             self._forget_secrets(key)
             self.store.delete(DEFINITION, key)

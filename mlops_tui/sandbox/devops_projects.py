@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from mlops_tui.sandbox import clock, devops_members
 from mlops_tui.sandbox.api import Body, Call, Endpoint, answer
+from mlops_tui.sandbox.devops_definitions import Definitions
 from mlops_tui.sandbox.devops_git import DevOpsRepositories
 from mlops_tui.sandbox.devops_service import PROJECT, DevOpsService, listed
 from mlops_tui.sandbox.parameters import whole_number
@@ -103,6 +104,7 @@ class Projects(DevOpsService):
     def delete(self, call: Call) -> Response:
         """202 with an operation; the project is not shown any more, and its name is free once that has ended."""
         organization, project = self.organization(call), self.project(call)
+        self.sandbox.find(Definitions).end_runs(f"{organization['name']}/{project['name']}")
         with self.store.transaction():
             self.store.put(PROJECT, f"{organization['id']}/{project['id']}", project | {"state": "deleting"})
             return self._begin(call, "delete", project)

@@ -82,7 +82,7 @@ def _compare_credential(session: Session, connection: Connection | None) -> Chan
     listed = _listed(session)
     for one in listed:
         if (one.issuer, one.subject) == pair:
-            return Change("keep", what, one.subject if one is ours else f"as {one.name}: {one.subject}")
+            return Change("keep", what, one.subject if one == ours else f"as {one.name}: {one.subject}")
     if ours is None:
         return Change("create", what, connection.subject)
     return Change("update", what, f"{connection.subject}, in place of {ours.subject}")

@@ -34,7 +34,8 @@ class AzureDevOpsWiring:
             return Finding(tuple(replace(change, after="repository") for change in self.wanted(project)))
         found = definition.find(project, host, repository)
         places = environments.compare(session, host)
-        return Finding((*trust.compare(session, host.wires), *places, *definition.compare(session, host, found)))
+        itself = definition.compare(session, host, repository, found)
+        return Finding((*trust.compare(session, host.wires), *places, *itself))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
         """The pipeline may use production only once that asks for a yes."""

@@ -84,6 +84,7 @@ def test_all_is_made_once_and_a_second_time_nothing_is_written(live: LiveSandbox
     assert pending(second) == []
     assert changes(second, "keep")["approval of wired-production"] == "by learner@sandbox.example"
     assert changes(second, "keep")["variable azure.tenant_id"] == project.tenant_id
+    assert changes(second, "keep")["federated credential mlops-tui-wired-azure-devops"].startswith("/eid1/")
     assert set_up(live, project).error is None
     assert writes(live) == before
 
@@ -145,6 +146,8 @@ def test_from_stored_secrets_to_none_and_back_nothing_is_left_behind(live: LiveS
     turned = with_ci(project, authentication="federated")
     found = plan(live, turned)
     assert set(changes(found, "remove")) == {"secret variable databricks.token", "secret variable azure.client_secret"}
+    [warning] = [change.warning for change in found.findings["pipeline"].changes if change.warning]
+    assert "in the repository signs in by stored secrets" in warning
     assert set_up(live, turned).error is None
     assert pending(plan(live, turned)) == []
     with closing(Session(turned, cloud_of(live))) as session:
