@@ -34,7 +34,7 @@ class ProjectRepository:
         "A repository keeps every version of your notebooks, and the pipeline's file beside them, in Azure DevOps or "
         "on GitHub. This step makes it if it is missing, and brings notebooks, settings and pipeline there by one "
         "commit. From then on the repository is the truth: what somebody changes there is never overwritten; only a "
-        "file that is missing is added. Without ci.host there is no repository, and nothing to do."
+        "file that is missing is added. It costs nothing. Without ci.host there is nothing to do."
     )
     link = "https://learn.microsoft.com/azure/devops/repos/git/"
     needs: tuple[str, ...] = ("sign-in",)
