@@ -94,7 +94,7 @@ class DevOpsRest(Rest):
             said = response.json()
             text, key = str(said.get("message") or ""), str(said.get("typeKey") or "")
         except (ValueError, AttributeError):
-            pass
+            pass  # a page, or nothing: the status has to do
         refusal = Refusal(what, status, key, text)
         about = f"{what[:1].upper()}{what[1:]}"
         if status == 404 and "text/html" in response.headers.get("Content-Type", ""):
