@@ -30,11 +30,11 @@ def ci_host(session: Session) -> CiHost:
 
 @contextlib.contextmanager
 def where_not_found(hint: str) -> Iterator[None]:
-    """What to do where the host does not find something, and has nothing better to say."""
+    """What to do where the host does not find something; what it says itself comes behind."""
     try:
         yield
     except NotFoundError as error:
-        error.hint = error.hint or hint
+        error.hint = f"{hint} {error.hint}".rstrip()
         raise
 
 
