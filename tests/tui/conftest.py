@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from textual.css.stylesheet import Stylesheet
 
+from tests.tui import idle
+
 PARSED: dict[Any, Any] = {}
 
 
@@ -22,3 +24,12 @@ def _styles_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return PARSED[key]
 
     monkeypatch.setattr(Stylesheet, "_parse_rules", parse_once)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_waited_for_in_vain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle is known at once, and what moves is there at once: a tab's line takes 0.3 s. In storms it moves."""
+    for module in ("textual.pilot", "textual.app"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", idle.wait_for_idle)
+    if not request.path.stem.startswith("test_storms"):
+        monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none")

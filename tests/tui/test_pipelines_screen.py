@@ -82,7 +82,7 @@ async def test_a_newcomer_runs_it_approves_production_and_sees_it_end(tmp_path: 
         scene.replay.finish("ci_run", 0, succeeded())
         await scene.reads("✔ Run 20261122.3: succeeded after 5:12")
         assert not scene.app.desk.busy
-        assert "5 Pipelines ●" not in scene.text
+        await scene.until(lambda: "5 Pipelines ●" not in scene.text)
 
 
 async def test_a_release_of_a_build_that_is_there(tmp_path: Path) -> None:

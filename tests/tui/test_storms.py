@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from tests.tui.pipelines_scene import opened
 from tests.tui.replay import Answer, Replay, recorded
 
 SIZES = ((80, 24), (120, 40))
-FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+FUZZ_KEYS = int(os.environ.get("FUZZ_KEYS", "700"))
 KEYS = [
     *"abcdefghijklmnoprstuvwxyz12345 /?<>[]GDCO",
     *("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown"),
@@ -198,17 +197,18 @@ async def test_a_terminal_may_change_its_size_all_the_time(tmp_path: Path) -> No
         assert "1 Setup" in text_of(pilot.app)
 
 
+@pytest.mark.timeout(300)
 async def test_any_keys_in_any_order(tmp_path: Path) -> None:
-    """For a minute. No run that was launched is ever without somebody who follows it, or knows of it."""
+    """The same ones on every machine. Each run that was launched has somebody who follows it, or knows of it."""
     chance = random.Random(int(os.environ.get("FUZZ_SEED", "20261122")))
-    deadline, pressed, launched = time.monotonic() + FUZZ_SECONDS, 0, 0
-    while time.monotonic() < deadline:
+    pressed = launched = 0
+    while pressed < FUZZ_KEYS:
         replay = answers(chance.choice(list(TEXTS.values())), hold_training=chance.random() < 0.5)
         app = app_on(replay, tmp_path)
         keys: list[str] = []
         async with app.run_test(size=chance.choice([(80, 24), (120, 40), (40, 12)]), notifications=True) as pilot:
             await pilot.press("enter")
-            while app.is_running and time.monotonic() < deadline and len(keys) < 250:
+            while app.is_running and pressed + len(keys) < FUZZ_KEYS and len(keys) < 250:
                 move = chance.choice(MOVES)
                 keys += move
                 await pilot.press(*move)
@@ -224,5 +224,4 @@ async def test_any_keys_in_any_order(tmp_path: Path) -> None:
         assert KEY not in app.clipboard
         assert replay.closed, f"the worker was not told of the end after {keys}"
         assert app.return_code in (0, None), f"it crashed after {keys}"
-    assert pressed > 100
     assert launched, "the keys never launched anything: the test has become blunt"

@@ -279,8 +279,9 @@ async def test_a_build_number_stands_in_the_bar_where_it_has_room_and_is_never_c
         await scene.launch()
         scene.replay.finish("train", 0, ended_well())
         await scene.until(lambda: "Best" in scene.status)
-        await scene.pilot.pause(0.1)
         where = scene.screen.query_one("SectionBar .where", Static)
+        await scene.until(lambda: ("build " in str(where.render())) is build_is_there)
+        await scene.pilot.pause(0.1)
         shown = str(where.render())
         assert "practice cloud" in shown
         assert ("build " in shown) is build_is_there
