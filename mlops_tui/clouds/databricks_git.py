@@ -13,9 +13,8 @@ from mlops_tui.clouds.databricks_errors import speaking_of
 from mlops_tui.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from databricks.sdk import WorkspaceClient
-
     from mlops_tui.clouds.databricks import Databricks
+    from mlops_tui.clouds.databricks_client import Client
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class Git:
         return True
 
     @property
-    def _client(self) -> WorkspaceClient:
+    def _client(self) -> Client:
         return self._databricks.client
 
 

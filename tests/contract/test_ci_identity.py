@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
+from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel, PermissionsAPI, ServicePrincipalsAPI
 from databricks.sdk.service.workspace import AclPermission
 
 from mlops_tui import operations
@@ -99,7 +99,11 @@ def program(team: Team, request: pytest.FixtureRequest) -> dict[str, str]:
 def member(team: Team, request: pytest.FixtureRequest) -> dict[str, str]:
     """Reader on the resource group, and one of the workspace's members without any permission of its own."""
     made = hire(team.project, team.cloud, request.node.name, "Reader")
-    team.in_workspace(lambda there: there.client.service_principals.create(application_id=made["client_id"]))
+
+    def join(there: Databricks) -> None:
+        there.client.service(ServicePrincipalsAPI).create(application_id=made["client_id"])
+
+    team.in_workspace(join)
     return made
 
 
@@ -215,7 +219,7 @@ def test_a_member_with_the_permissions_it_needs_finds_everything(team: Team, mem
             *(("jobs", str(job.id), PermissionLevel.CAN_MANAGE_RUN) for job in jobs),
         ):
             entry = AccessControlRequest(service_principal_name=who, permission_level=level)
-            there.client.permissions.update(kind, number, access_control_list=[entry])
+            there.client.service(PermissionsAPI).update(kind, number, access_control_list=[entry])
 
     team.in_workspace(permit)
     before = team.writes()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databricks.sdk.service.iam import ServicePrincipalsAPI
 from databricks.sdk.service.workspace import AclPermission
 
 from mlops_tui import redaction
@@ -347,7 +348,8 @@ def test_a_build_that_may_not_read_the_directory_or_the_vault_sees_that_all_is_t
         assert application is not None
         secret = session.clients.directory.add_password(application.object_id, "tests", 1)
         workspace = session.clients.databricks(desk.live.origin).client
-        workspace.service_principals.create(application_id=application.app_id, display_name=application.name)
+        members = workspace.service(ServicePrincipalsAPI)
+        members.create(application_id=application.app_id, display_name=application.name)
         workspace.secrets.put_acl(SCOPE, application.app_id, permission=AclPermission.READ)
     before = desk.writes()
     plan = desk.plan(client_id=application.app_id, client_secret=secret.value)

@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {"azure", "databricks", "httpx", "mlflow", "msal", "requests", "rich", "textual"}
 # These two say in their first line that they import an SDK, and are imported inside functions alone.
-SPEAK_SDK = {"mlops_tui.clouds.careful_retry", "mlops_tui.clouds.databricks_transport"}
+SPEAK_SDK = {f"mlops_tui.clouds.{name}" for name in ("careful_retry", "databricks_client", "databricks_transport")}
 CALL = """
 import atexit, json, sys
 from pathlib import Path
