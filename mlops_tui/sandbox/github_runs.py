@@ -21,7 +21,7 @@ from mlops_tui.sandbox.api import Body, Call, Endpoint, Principal, answer
 from mlops_tui.sandbox.dialects import OPEN
 from mlops_tui.sandbox.github_dialect import GITHUB
 from mlops_tui.sandbox.github_environments import GitHubEnvironments, ensure
-from mlops_tui.sandbox.github_job_log import job_log
+from mlops_tui.sandbox.github_job_log import job_log, run_archive
 from mlops_tui.sandbox.github_run_views import JOBS, annotation_shown, job_shown, jobs_of, run_shown, time_of
 from mlops_tui.sandbox.github_service import GitHubService, Need
 from mlops_tui.sandbox.github_workflows import READ, RUN, GitHubWorkflows
@@ -49,6 +49,7 @@ class GitHubRuns(GitHubService):
             self.at("GET", run, self.show, READ),
             self.at("POST", f"{run}/cancel", self.cancel, RUN),
             self.at("GET", f"{run}/jobs", self.list_jobs, READ),
+            self.at("GET", f"{run}/logs", self.run_log, READ),
             self.at("GET", f"{run}/pending_deployments", self.pending, READ),
             self.at("POST", f"{run}/pending_deployments", self.review, REVIEW),
             self.at("GET", f"{run}/artifacts", self.list_artifacts, READ),
@@ -127,6 +128,13 @@ class GitHubRuns(GitHubService):
         if job["state"] != "completed" or job["result"] == "skipped":
             raise GITHUB.not_found()
         return self._redirect("log", run["id"], job["id"])
+
+    def run_log(self, call: Call, repository: Body) -> Response:
+        """An archive of all its logs, once it has ended."""
+        run = self._find(repository, call.params["run"])
+        if run["state"] != "completed":
+            raise GITHUB.not_found()
+        return self._redirect("run", run["id"], "logs.zip")
 
     def annotations(self, call: Call, repository: Body) -> Response:
         """Of a job, which is a check run of the same number (REST API, "Check runs")."""
@@ -222,8 +230,10 @@ class GitHubRuns(GitHubService):
         run_id, name = call.params["run"], call.params["name"]
         if call.params["kind"] == "artifact":
             return Response(_zipped(self._pipelines.artifacts(run_id)[name]), media_type="application/zip")
-        run = self._pipelines.record(run_id)
-        job = next(one for one in jobs_of(run or {"stages": []}) if one["id"] == name)
+        run = self._pipelines.record(run_id) or {"id": run_id, "stages": []}
+        if call.params["kind"] == "run":
+            return Response(run_archive(self._pipelines, run), media_type="application/zip")
+        job = next(one for one in jobs_of(run) if one["id"] == name)
         return Response(job_log(self._pipelines, run_id, job), media_type="text/plain; charset=utf-8")
 
 

@@ -169,6 +169,9 @@ def test_a_run_waits_for_a_yes_that_a_reviewer_alone_can_give_and_signs_in_witho
     assert [one["name"] for one in artifacts] == ["drop"]
     packed = github._rest.content(f"{github._root}/actions/artifacts/{artifacts[0]['id']}/zip")
     assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == ["image.json"]
+    logs = zipfile.ZipFile(io.BytesIO(github._rest.content(f"{github._root}/actions/runs/{run.id}/logs")))
+    assert {"0_Train.txt", "1_Production.txt", "Train/1_Set up job.txt", "Train/2_Say hello.txt"} <= {*logs.namelist()}
+    assert f"hello from {github.full}" in logs.read("Train/2_Say hello.txt").decode()
 
 
 def without_run_details(call: Callable[..., Entity]) -> Callable[..., Entity]:
