@@ -27,7 +27,7 @@ def job_log(pipelines: Pipelines, run_id: str, job: Body) -> str:
 
 
 def run_archive(pipelines: Pipelines, run: Body) -> bytes:
-    """The logs of all jobs, a text each, and of their steps, in a folder a job (REST API, "Download workflow run logs")."""
+    """The logs of all jobs, a text each, and of their steps, in a folder a job ("Download workflow run logs")."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for place, job in enumerate(one for one in jobs_of(run) if one["started"] and one["result"] != "skipped"):
