@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,10 @@ def warm_up() -> None:
     finally:
         logging.disable(level)
     gc.enable()
-    gc.collect()
     gc.freeze()
 
 
 def _train(folder: Path) -> None:
-    import mlflow
     import numpy as np
     import pandas as pd
     from matplotlib import pyplot
@@ -51,8 +50,11 @@ def _train(folder: Path) -> None:
     from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
     from sklearn.model_selection import train_test_split
 
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/tracking.db")
-    experiment = mlflow.create_experiment("warming", artifact_location=(folder / "artifacts").as_uri())
+    if find_spec("skops"):  # by which MLflow stores models: it looks through all modules that MLflow has not imported yet
+        importlib.import_module("skops.io")
+    import mlflow
+
+    experiment = _experiment(mlflow, folder)
     table = pd.DataFrame(np.arange(40.0).reshape(20, 2) % 7, columns=["a", "b"])
     inputs, held_back, target, actual = train_test_split(table, table["a"] * 2 + table["b"], random_state=0)
     with mlflow.start_run(experiment_id=experiment):
@@ -69,6 +71,17 @@ def _train(folder: Path) -> None:
         _log_model(mlflow, model, inputs, model.predict(inputs))
 
 
+def _experiment(mlflow: Any, folder: Path) -> str:
+    """In files, which takes no time; in a database, which takes a second, where MLflow has no more files."""
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    try:
+        mlflow.set_tracking_uri((folder / "runs").as_uri())
+        return str(mlflow.create_experiment("warming", artifact_location=(folder / "artifacts").as_uri()))
+    except mlflow.exceptions.MlflowException:
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/tracking.db")
+        return str(mlflow.create_experiment("warming", artifact_location=(folder / "artifacts").as_uri()))
+
+
 def _log_model(mlflow: Any, model: Any, inputs: Any, predicted: Any) -> None:
     importlib.import_module("mlflow.sklearn").log_model(
         model,
@@ -82,14 +95,15 @@ def _log_model(mlflow: Any, model: Any, inputs: Any, predicted: Any) -> None:
 def _forget() -> None:
     """Close the training's files: an open one would be shared, its position too, by all forks."""
     mlflow: Any = sys.modules["mlflow"]
-    store: Any = importlib.import_module("mlflow.store.tracking.sqlalchemy_store").SqlAlchemyStore
-    for engine in store._engine_map.values():
-        engine.dispose()
-    store._engine_map.clear()
+    if database := sys.modules.get("mlflow.store.tracking.sqlalchemy_store"):
+        engines: dict[str, Any] = database.SqlAlchemyStore._engine_map
+        for engine in engines.values():
+            engine.dispose()
+        engines.clear()
     registry: Any = importlib.import_module("mlflow.tracking._tracking_service.utils")._tracking_store_registry
     registry._get_store_with_resolved_uri.cache_clear()
     mlflow.set_tracking_uri(None)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_ALLOW_FILE_STORE"):
         os.environ.pop(name, None)
     importlib.import_module("matplotlib.font_manager")._get_font.cache_clear()
     importlib.import_module("matplotlib.pyplot").close("all")
