@@ -25,6 +25,8 @@ from mlops_tui.sandbox.ports import is_free
 
 START_TIMEOUT = 60.0  # seconds until a started sandbox answers; it takes about two
 STOP_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 5.0
+STRANGER_TIMEOUT = 0.5
 
 
 class SandboxError(Exception):
@@ -68,20 +70,23 @@ def status(folder: Path) -> Address | None:
     address = read_address(folder)
     if address is None or not (folder / "ca.pem").exists():
         return None
+    gone = address.pid and not _alive(address.pid)  # then whoever has the port is a stranger, and may never answer
     try:
-        answer = ask(folder, address, "GET", "/_sandbox")
+        answer = ask(folder, address, "GET", "/_sandbox", timeout=STRANGER_TIMEOUT if gone else ANSWER_TIMEOUT)
     except (OSError, ValueError):
         return None
     return Address(address.port, answer["pid"]) if answer.get("folder") == str(folder.resolve()) else None
 
 
-def ask(folder: Path, address: Address, method: str, path: str, body: Any = None) -> Any:
+def ask(
+    folder: Path, address: Address, method: str, path: str, body: Any = None, timeout: float = ANSWER_TIMEOUT
+) -> Any:
     """One call to the sandbox's own door. Raises OSError when nobody answers."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(address.origin + path, data=data, method=method)  # noqa: S310 (https, above)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with opener.open(request, timeout=5) as response:
+    with opener.open(request, timeout=timeout) as response:
         text = response.read()
     return json.loads(text) if text else None
 
@@ -180,7 +185,7 @@ def _signal(pid: int, number: int) -> None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # the number of none, or of somebody else's
         return False
     stat = Path(f"/proc/{pid}/stat")  # a zombie of ours has ended, too (Linux)
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
