@@ -32,6 +32,16 @@ FOREIGN = (
     "TF_",
 )
 
+SLOW = """# Databricks notebook source
+import os, time
+folder = dbutils.widgets.get("log_path").replace("dbfs:/", "/dbfs/", 1)
+os.makedirs(folder, exist_ok=True)
+for number in range(600):
+    with open(f"{folder}/{number:06d}.log", "w") as file:
+        file.write(f"line {number}\\n")
+    time.sleep(0.1)
+"""
+
 
 def _heed_interrupts() -> None:
     """A shell that runs the tests in its background lets them ignore Ctrl+C, and whatever they start as well."""
@@ -85,6 +95,12 @@ class Home:
             timeout=timeout,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def use_notebook(self, source: str) -> None:
+        """A project whose train notebook is `source`."""
+        (self.folder / "notebooks").mkdir(exist_ok=True)
+        (self.folder / "notebooks" / "train.py").write_text(source)
+        (self.folder / "mlops.toml").write_text('[project]\nname = "wine-quality"\nnotebooks = "notebooks"\n')
 
     def set_up_and_train(self, *options: str, timeout: float = 110) -> Ended:
         """What `up` begins with, for stories that end before a model is delivered."""
@@ -147,13 +163,20 @@ def home(tmp_path: Path) -> Iterator[Home]:
         made.close()
 
 
+@dataclass
+class Settled(Home):
+    """A home that was empty, and what was told while all was set up there and three runs were trained."""
+
+    begun: Ended = field(default_factory=lambda: Ended(0, "", ""))
+
+
 @pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home in which all is set up and three runs are trained: for the stories that come after."""
-    made = Home(tmp_path_factory.mktemp("settled"))
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
+    """For the stories that come after."""
+    made = Settled(tmp_path_factory.mktemp("settled"))
     try:
-        done = made.set_up_and_train("--output", "json")
-        assert done.code == 0, done.out[-3000:] + done.err
+        made.begun = made.set_up_and_train("--output", "json")
+        assert made.begun.code == 0, made.begun.out[-3000:] + made.begun.err
         yield made
     finally:
         made.close()

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.journeys.conftest import Home
+from tests.journeys.conftest import Home, Settled
 
 pytestmark = [pytest.mark.xdist_group("main-job"), pytest.mark.timeout(150)]
 
@@ -17,9 +17,8 @@ PUBLISHED = {
 }
 
 
-def test_all_is_set_up_and_trained_and_the_best_run_is_named(home: Home) -> None:
-    done = home.set_up_and_train("--output", "json")
-    assert done.code == 0, done.out[-3000:] + done.err
+def test_all_is_set_up_and_trained_and_the_best_run_is_named(settled: Settled) -> None:
+    done = settled.begun
     kinds = [event["type"] for event in done.events]
     assert kinds.index("plan_ready") < kinds.index("identified") < kinds.index("runs_compared")
     (compared,) = done.of_type("runs_compared")
@@ -38,7 +37,7 @@ def test_all_is_set_up_and_trained_and_the_best_run_is_named(home: Home) -> None
         assert any("1,599 rows" in line for line in lines)
         assert any("Metrics" in line for line in lines)
 
-    again = home.set_up_and_train("--output", "json")
+    again = settled.set_up_and_train("--output", "json")
     assert again.code == 0, again.err
     figures = [result["metrics"] for result in compared["results"]]
     assert [result["metrics"] for result in again.of_type("runs_compared")[0]["results"]] == figures

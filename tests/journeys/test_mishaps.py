@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 
 from mlops_tui.sandbox import process
 from tests.conftest import unwarmed_site
-from tests.journeys.conftest import Ended, Home
+from tests.journeys.conftest import SLOW, Home
 
 pytestmark = [pytest.mark.xdist_group("mishaps"), pytest.mark.timeout(170)]
 
@@ -30,32 +28,12 @@ STEPS = (
     "delivery-jobs",
 )
 
-SLOW = """# Databricks notebook source
-import os, time
-folder = dbutils.widgets.get("log_path").replace("dbfs:/", "/dbfs/", 1)
-os.makedirs(folder, exist_ok=True)
-for number in range(600):
-    with open(f"{folder}/{number:06d}.log", "w") as file:
-        file.write(f"line {number}\\n")
-    time.sleep(0.1)
-"""
-RAISES = """# Databricks notebook source
-raise ValueError("the data has no column 'quality'")
-"""
-
 
 @pytest.fixture
 def quick(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home of the test's own whose clusters are up at once: nothing is trained there."""
     home.variables["PYTHONPATH"] = unwarmed_site(tmp_path_factory.mktemp("site"))
     return home
-
-
-def notebooks(home: Home, source: str) -> None:
-    """A project whose train notebook is `source`."""
-    (home.folder / "notebooks").mkdir(exist_ok=True)
-    (home.folder / "notebooks" / "train.py").write_text(source)
-    (home.folder / "mlops.toml").write_text('[project]\nname = "wine-quality"\nnotebooks = "notebooks"\n')
 
 
 def counts(home: Home) -> dict[str, int]:
@@ -123,7 +101,7 @@ def test_killed_in_each_step_the_same_command_completes_with_one_of_everything(q
 
 
 def test_killed_in_mid_training_the_same_command_completes(home: Home) -> None:
-    notebooks(home, SLOW)
+    home.use_notebook(SLOW)
     seen = home.kill_when(("up",), lambda event: event["type"] == "log_line" and event["text"] == "line 3")
     (number,) = [event["id"] for event in seen if event["type"] == "identified" and event["what"] == "job run"]
     assert home.run("cancel", number).code == 0
@@ -134,50 +112,8 @@ def test_killed_in_mid_training_the_same_command_completes(home: Home) -> None:
     assert databricks(home)["jobs"] == 4
 
 
-def test_the_practice_cloud_killed_in_mid_training_is_told_and_loses_nothing(home: Home) -> None:
-    notebooks(home, SLOW)
-    running = home.start("up", "--output", "json")
-    out: list[str] = []
-    reached = threading.Event()
-
-    def read() -> None:
-        assert running.stdout is not None
-        for line in running.stdout:
-            out.append(line)
-            if json.loads(line).get("text") == "line 3":
-                reached.set()
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert reached.wait(90)
-    address = process.status(home.sandbox)
-    assert address is not None
-    os.kill(address.pid, signal.SIGKILL)
-    code = running.wait(60)
-    reader.join(10)
-    assert running.stderr is not None
-    ended = Ended(code, "".join(out), running.stderr.read())
-    running.stderr.close()
-    running.stdout and running.stdout.close()
-    assert ended.code == 1
-    problem = ended.of_type("problem")[-1]["error"]
-    assert "has not answered" in problem["message"]
-    assert "same command again" in problem["hint"]
-
-    (number,) = [event["id"] for event in ended.of_type("identified") if event["what"] == "job run"]
-    assert home.run("sandbox", "start").code == 0
-    after = home.run("logs", number, "--follow", "--output", "json")
-    assert after.code == 1
-    assert {state["state"] for state in after.of_type("run_state")} >= {"failed"}, after.out[-3000:] + after.err
-    lines = [event["text"] for event in after.of_type("log_line") if event["text"].startswith("line ")]
-    assert "line 3" in lines
-    (home.folder / "mlops.toml").unlink()
-    done = home.set_up_and_train()
-    assert done.code == 0, done.out[-2000:] + done.err
-
-
 def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(quick: Home) -> None:
-    notebooks(quick, SLOW)
+    quick.use_notebook(SLOW)
     with quick.start("up", "--output", "json") as running:
         assert running.stdout is not None
         events, pressed = [], False
@@ -195,53 +131,6 @@ def test_ctrl_c_leaves_the_runs_going_and_the_way_back_works(quick: Home) -> Non
     ended = quick.run("logs", number, "--follow", "--output", "json")
     assert ended.code == 1
     assert {run["status"] for run in ended.of_type("runs_compared")[0]["results"]} == {"canceled"}
-
-
-def test_a_wrong_client_secret_is_a_sign_in_error(settled: Home) -> None:
-    done = settled.run("setup", ARM_CLIENT_SECRET="certainly-not-it")
-    assert done.code == 3
-    assert "AADSTS7000215" in done.err
-    assert "What to do" in done.err
-    assert "certainly-not-it" not in done.out + done.err
-
-
-def test_a_principal_without_a_role_is_told_which_role_it_needs(settled: Home) -> None:
-    address = process.status(settled.sandbox)
-    assert address is not None
-    owner = json.loads((settled.sandbox / "credentials.json").read_text())
-    client_id, secret = new_principal(settled, address.origin, owner)
-    done = settled.run("setup", ARM_TENANT_ID=owner["tenant_id"], ARM_CLIENT_ID=client_id, ARM_CLIENT_SECRET=secret)
-    assert done.code == 3, done.out + done.err
-    assert "role" in done.err
-    assert secret not in done.out + done.err
-
-
-def new_principal(home: Home, origin: str, owner: dict[str, str]) -> tuple[str, str]:
-    """An application with a principal and a secret, and no role at all."""
-    import urllib.parse
-
-    from mlops_tui.sandbox import exports as client
-
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": owner["client_id"],
-        "client_secret": owner["client_secret"],
-        "scope": f"{origin}/graph/.default",
-    }
-    url = f"{origin}/{owner['tenant_id']}/oauth2/v2.0/token"
-    token = client._post(home.sandbox, url, urllib.parse.urlencode(form).encode(), {})["access_token"]
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = client._post(
-            home.sandbox, f"{origin}/graph/v1.0{path}", json.dumps(body).encode(), headers
-        )
-        return answer
-
-    application = post("/applications", {"displayName": "no role"})
-    post("/servicePrincipals", {"appId": application["appId"]})
-    password = post(f"/applications/{application['id']}/addPassword", {"passwordCredential": {"displayName": "test"}})
-    return application["appId"], password["secretText"]
 
 
 def test_a_missing_setting_names_every_way_to_give_it(home: Home) -> None:
@@ -269,25 +158,6 @@ def test_impossible_settings_are_told_all_at_once_before_any_call(home: Home) ->
     for piece in ("mlops.toml:2", "mlops.toml:3", "location", "mlops.toml:5", "mlops.toml:6"):
         assert piece in done.err
     assert process.status(home.sandbox) is None
-
-
-def test_a_notebook_that_raises_fails_the_command_with_its_error(settled: Home) -> None:
-    notebooks(settled, RAISES)
-    try:
-        done = settled.run("up")
-    finally:
-        (settled.folder / "mlops.toml").unlink()
-    assert done.code == 1
-    assert "the data has no column 'quality'" in done.out
-    assert "3 of 3 runs did not succeed" in done.err
-    assert settled.run("setup").code == 0
-
-
-def test_a_missed_gate_is_exit_code_1_with_the_table_shown(settled: Home) -> None:
-    done = settled.run("train", "--run", "alpha=0.9,l1_ratio=0.9")
-    assert done.code == 1
-    assert "missed" in done.out
-    assert "The gate rmse < 0.8 is missed" in done.err
 
 
 def test_the_home_is_not_needed_by_the_wheel_and_has_only_its_own_files(home: Home) -> None:
