@@ -29,9 +29,10 @@ SMALL = (  # kept at the small size, too
     "plots-runs",
     "delivery-champion",
     "delivery-production",
+    "pipelines-done",
     "history",
 )
-PASSING = ("training-running", "delivery-building")  # scenes that do not wait
+PASSING = ("training-running", "delivery-building", "pipelines-running")  # scenes that do not wait
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from mlops_tui.spool import MARK, log_file
 from mlops_tui.tui.connection import Connection, OnEvent, Request
 
 LEVEL_OF: dict[str, Level] = {"i": "info", "w": "warning", "e": "error"}
-JOBS = ("apply", "train", "build", "deploy", "validate", "rollback")  # what is there is another after each
+JOBS = ("apply", "train", "build", "deploy", "validate", "rollback", "ci_run")  # what is there is another after each
 
 
 class Recording:

@@ -15,6 +15,7 @@ from tests.tui.picture import picture, text_of
 from tests.tui.waiting import until
 
 PATIENCE = 60.0  # seconds for what a real cloud does
+OF_THE_HOST = 180.0  # the same for a whole run of the pipeline
 
 
 async def story(pilot: Pilot[Any], live: bool = False) -> AsyncIterator[str]:
@@ -32,6 +33,8 @@ async def story(pilot: Pilot[Any], live: bool = False) -> AsyncIterator[str]:
     async for scene in _deliver(pilot, live):
         yield scene
     async for scene in _deliver_another(pilot):
+        yield scene
+    async for scene in _let_the_host_do_it(pilot, live):
         yield scene
     async for scene in _look_back(pilot):
         yield scene
@@ -160,6 +163,45 @@ async def _deliver_another(pilot: Pilot[Any]) -> AsyncIterator[str]:
     yield "delivery-rolled-back"
 
 
+async def _let_the_host_do_it(pilot: Pilot[Any], live: bool) -> AsyncIterator[str]:
+    """All of it once more, on a CI host: chosen in the settings, set up, run. The approval passes when it is retold."""
+    await pilot.press("1", "home", *["down"] * 7, "right_square_bracket")
+    await shows(pilot, "ci host")
+    await pilot.press("right", "enter", "down", "enter")
+    await shows(pilot, "changed, not used yet")
+    await pilot.press("tab", "enter")
+    await shows(pilot, "changes to make")
+    await pilot.press("escape", "right_square_bracket")
+    await shows(pilot, "+ create")
+    yield "setup-pipeline"
+    await pilot.press("a")
+    await shows(pilot, "Make 28 changes")
+    await pilot.press("enter")
+    await shows(pilot, "Everything is set up")
+    await pilot.press("5")
+    await shows(pilot, "has not run yet")
+    yield "pipelines-empty"
+    await pilot.press("n")
+    await shows(pilot, "F5 runs it")
+    yield "pipelines-form"
+    await pilot.press("f5")
+    if live:
+        await shows(pilot, "Best: alpha=", OF_THE_HOST)
+        yield "pipelines-running"
+    await until(
+        pilot, lambda: any(text in text_of(pilot.app) for text in ("Press a to", "succeeded after")), OF_THE_HOST
+    )
+    if "Press a to" in text_of(pilot.app):
+        await until(pilot, lambda: pilot.app.screen.query_one("#approve").display)
+        await pilot.press("a")
+        await shows(pilot, "Not now")
+        if live:
+            yield "pipelines-approve"
+        await pilot.press("enter")
+    await shows(pilot, "succeeded after", OF_THE_HOST)
+    yield "pipelines-done"
+
+
 async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("4")
     await shows(pilot, "delivered")
@@ -172,14 +214,14 @@ async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     yield "history-run"
 
 
-async def shows(pilot: Pilot[Any], text: str) -> None:
+async def shows(pilot: Pilot[Any], text: str, patience: float = PATIENCE) -> None:
     """Wait until the text can be read."""
 
     def shown() -> bool:
         return text in text_of(pilot.app)
 
     shown.__name__ = repr(text)
-    await until(pilot, shown, PATIENCE)
+    await until(pilot, shown, patience)
 
 
 async def tab_to(pilot: Pilot[Any], kind: type[Widget]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
 
-from mlops_tui.events import ErrorCard, LogLine, PipelineRunState, Problem
+from mlops_tui.events import ErrorCard, LogLine, PipelinePartState, PipelineRunState, Problem
 from mlops_tui.tui.actions import actions_of
 from mlops_tui.tui.dialogs.approve_run import ApproveRunDialog
 from mlops_tui.tui.dialogs.ending import EndingDialog
@@ -17,6 +18,7 @@ from mlops_tui.tui.screens.help import HelpScreen
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.part_tree import PartLineView, PartTree
 from mlops_tui.tui.widgets.pipeline_runs import PipelineRuns
+from tests.tui.deliveries import image, images
 from tests.tui.pipelines import (
     LOST,
     MINE,
@@ -179,6 +181,24 @@ async def test_one_walks_through_the_parts_to_their_logs_and_back(tmp_path: Path
         await scene.until(lambda: scene.log == "mlops-tui train")
 
 
+async def test_a_host_that_hands_out_logs_at_the_end_leaves_nobody_without_one(tmp_path: Path) -> None:
+    quiet = [
+        replace(told, part=replace(told.part, has_log=told.part.has_log and told.part.state != "running"))
+        if isinstance(told, PipelinePartState)
+        else told
+        for told in training()
+        if not isinstance(told, LogLine) or told.source == "Train · Install mlops-tui"
+    ]
+    async with pipelines(tmp_path, (120, 40), ci_run=[Answer(quiet, held=True)]) as scene:
+        await queue(scene)
+        await scene.reads("Successfully installed")
+        assert scene.log == "Install mlops-tui, until mlops-tui train has ended"
+        tell(scene, "ci_run", *training()[3:])
+        await scene.until(lambda: scene.log == "mlops-tui train")
+        tell(scene, "ci_run", *waiting())
+        await scene.until(lambda: scene.log == "the whole run")
+
+
 async def test_by_mouse_alone(tmp_path: Path) -> None:
     async with pipelines(tmp_path, (120, 40), ci_run=HELD) as scene:
         await scene.pilot.click("#new-run")
@@ -223,6 +243,15 @@ async def test_a_refused_approval_is_told_and_the_run_goes_on_waiting(tmp_path: 
         await scene.until(lambda: "Not approved: Production of run 19 waits for the yes of grace. Ask" in scene.said)
         assert scene.replay.arguments_of("ci_approve")["comment"] == "looks good"
         await scene.reads("Press a to give it")
+
+
+async def test_whoever_is_to_approve_sees_the_verdict_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    judged = replace(image(), build=run().number, verdict="passed", verdict_detail="7 checks")
+    found = [Answer([images(judged)], held=True)]
+    async with pipelines(tmp_path, ci_runs=LISTED, ci_log=FOLLOWED, images=found) as scene:
+        await scene.reads("Press a to give it")
+        await scene.press("a")
+        await scene.reads("Let run 20261122.3 go on", "verdict      ✔ passed, 7 checks")
 
 
 async def test_c_cancels_the_run_on_its_host_after_a_question(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -14,6 +17,10 @@ from mlops_tui.tui.words.pipelines import SHORT_COMMIT, run_words
 from mlops_tui.tui.words.plain import plain
 from mlops_tui.tui.words.signs import WARNING
 from mlops_tui.tui.words.verdicts import VERDICT_COLOURS, VERDICT_SIGNS
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.app import MlopsApp
+    from mlops_tui.tui.desks.line import Topic
 
 COMMENT = "A comment, kept with the approval (you may leave it empty)"
 PRODUCTION = "The stage begins at once, and deploys this build to production: people get its answers from then on. It \
@@ -34,22 +41,34 @@ class ApproveRunDialog(BoxDialog[str]):
     }
     """
 
-    def __init__(self, run: PipelineRun, approval: PipelineApproval, image: ModelImage | None) -> None:
+    def __init__(
+        self, run: PipelineRun, approval: PipelineApproval, find_image: Callable[[], ModelImage | None]
+    ) -> None:
+        """`find_image`: of the run's build, as far as Delivery knows of it by then."""
         super().__init__()
-        self._run, self._approval, self._image = run, approval, image
+        self._run, self._approval, self._find_image = run, approval, find_image
 
     def body(self) -> ComposeResult:
         stage = plain(self._approval.stage) or "the next stage"
         yield Static(f"Let {run_words(self._run)} go on with {stage}?", markup=False, classes="heading")
         with VerticalScroll(classes="more", can_focus=False):
-            yield Static(_facts(self._run, self._approval, self._image), markup=False)
+            yield Static(self._facts, markup=False, id="facts")
         yield Input(placeholder=COMMENT, id="comment", compact=True, max_length=1000)
         with Horizontal(classes="answers"):
             yield Button("Approve", id="approve", variant="primary")
             yield Button("Not now", id="not-now")
 
     def on_mount(self) -> None:
+        cast("MlopsApp", self.app).changes.subscribe(self, self._changed)
         self.query_one("#approve").focus()
+
+    @property
+    def _facts(self) -> Content:
+        return _facts(self._run, self._approval, self._find_image())
+
+    def _changed(self, topic: Topic) -> None:
+        if topic == "delivery":
+            self.query_one("#facts", Static).update(self._facts)
 
     @on(Button.Pressed, "#approve")
     @on(Input.Submitted)

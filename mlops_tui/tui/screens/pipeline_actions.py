@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlops_tui.events import ModelImage
 from mlops_tui.tui.dialogs.approve_run import ApproveRunDialog
 from mlops_tui.tui.dialogs.ending import EndingDialog
 from mlops_tui.tui.dialogs.queue_run import QueueRunDialog, RunWanted
@@ -45,8 +46,10 @@ class PipelineActions(Section):
             if comment is not None and approval.id in row.approvals:
                 self.desk.pipelines.approve(row.run.id, comment)
 
-        verdict = self.desk.delivery.state.image_of(row.run.number)
-        self.app.push_screen(ApproveRunDialog(row.run, approval, verdict), answered)
+        def find_image() -> ModelImage | None:
+            return self.desk.delivery.state.image_of(row.run.number)
+
+        self.app.push_screen(ApproveRunDialog(row.run, approval, find_image), answered)
 
     def action_end(self) -> None:
         row = self.row

@@ -61,6 +61,7 @@ class PipelinesScreen(PipelineActions):
         self._clock: Timer | None = None
         self._rest: Timer | None = None
         self._tick = 0
+        self._judged = ""  # the approval for which the verdicts were read last
         self._asked_for = ""  # the host whose runs were listed when one came here
 
     @property
@@ -94,12 +95,13 @@ class PipelinesScreen(PipelineActions):
     def show(self) -> None:
         state = self.pipelines
         self._begin()
-        there = bool(state.rows) or state.queueing is not None
+        there = self.desk.has_ci_host and (bool(state.rows) or state.queueing is not None)
         self._show_stage("work" if there else "none")
         words, problem = self._none_words()
         self.query_one(NoPipelineYet).show(words, self._host, problem)
         self.table.show(list(state.rows.values()), state.chosen)
         self._look_closer()
+        self._read_verdict()
         self.parts.show(state, self._tick)
         self._show_status()
         actions = ("new-run", "approve", "end", "follow", "open-page")
@@ -227,6 +229,13 @@ class PipelinesScreen(PipelineActions):
             self._rest.stop()
         if row is not None and not row.read and row.problem is None:
             self._rest = self.set_timer(SETTLED, lambda run=row.run.id: self.desk.pipelines.look(run))
+
+    def _read_verdict(self) -> None:
+        """Whoever is to approve wants to know what the validation has found: Delivery's images tell it."""
+        approval = self.row.approval if self.row else None
+        if approval is not None and approval.mine and approval.id != self._judged:
+            self._judged = approval.id
+            self.desk.delivery.read()
 
     def _show_stage(self, name: str) -> None:
         stage = self.query_one("#stage", ContentSwitcher)

@@ -13,7 +13,8 @@ the repository, or when you say so. Its machines check the repository out and ca
 3. **Production**: waits for an **approval** of the environment; then deploys it to production.
 
 On top are the runs, newest first; below them the stages of the run in hand, with the steps of the one in hand, and the
-log of that part, live. As long as you do not move, everything goes along with what is at work.
+log of that part. As long as you do not move, everything goes along with what is at work. Hosts hand out the log of a
+step (GitHub: of a job) once that has ended: until then that of the one before stands in its place.
 
 **n** queues a run: all of it, or the release of a build that is there into staging or production alone. **a** approves
 what waits, after showing what that means; only those may whom the host lets. **c** cancels the run on its host, after a

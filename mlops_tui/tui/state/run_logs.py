@@ -31,6 +31,12 @@ def writer_of(row: RunRow, part: PipelinePart) -> PipelinePart:
     return own
 
 
+def before(row: RunRow, part: PipelinePart) -> PipelinePart | None:
+    """The last one before it that has a log."""
+    order = row.parts[part.id].order if part.id in row.parts else 0
+    return next((told.part for told in reversed(row.in_order) if told.order < order and told.part.has_log), None)
+
+
 def below(row: RunRow, part: str) -> list[PipelinePart]:
     """All that belongs to a part, in the order of the pipeline."""
     found = {part}

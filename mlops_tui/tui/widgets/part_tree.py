@@ -40,11 +40,11 @@ class PartLineView(Static):
             super().__init__()
             self.part = part
 
-    def show(self, line: PartLine, tick: int, room: int, now: float) -> None:
+    def show(self, line: PartLine, tick: int, room: int, rest: int, now: float) -> None:
         part = line.part
         self.part = part.id
         sign = SPINNER[tick % len(SPINNER)] if part.state == "running" else SIGNS[part.state]
-        content = part_line(line, sign, room, now)
+        content = part_line(line, sign, room, rest, now)
         shown = content.plain, part.state
         if shown != self._shown:
             self._shown = shown
@@ -153,9 +153,10 @@ class PartTree(VerticalScroll, can_focus=True):
             view.remove()
         longest = max((cell_len(title_of(line.part)) + STEP * line.depth for line in self._lines), default=0)
         room = max(min(longest, self.size.width - BESIDE, WIDEST), NARROWEST)
+        rest = self.size.width - BESIDE - room - 1
         now = time.time()
         for view, line in zip([*views, *missing], self._lines, strict=False):
-            view.show(line, tick, room, now)
+            view.show(line, tick, room, rest, now)
             view.set_class(line.part.id == self._in_hand, "-cursor")
             if line.part.id == self._in_hand != self._visible:
                 self._visible = self._in_hand

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from mlops_tui.events import ErrorCard, PipelinePart
 from mlops_tui.tui.state.pipelines import PipelinesState, RunRow
-from mlops_tui.tui.state.run_logs import log_of, writer_of
+from mlops_tui.tui.state.run_logs import before, log_of, writer_of
 from mlops_tui.tui.widgets.error_card import ErrorCardView
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.part_tree import PartTree
@@ -91,9 +91,14 @@ class RunParts(Container):
         self.set_class(self.pane == "log", "-log")
 
     def _show_log(self, row: RunRow | None, part: PipelinePart | None) -> None:
+        """Of the part; as long as the host hands out none of one at work, of the one before; where it waits, of all."""
         writer = writer_of(row, part) if row and part and not self.whole_log else None
+        until = ""
+        if row and writer is not None and not writer.has_log and writer.state in ("running", "waiting"):
+            until = f", until {title_of(writer)} has ended" if writer.state == "running" else ""
+            writer = before(row, writer) if until else None
         path = log_of(row, writer) if row else None
-        title = title_of(writer) or "the whole run"
+        title = f"{title_of(writer) or 'the whole run'}{until}"
         if (path, title) != self._log:
             self._log = path, title
             self.query_one(LogView).show(path, title)

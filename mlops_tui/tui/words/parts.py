@@ -15,13 +15,14 @@ from mlops_tui.tui.words.plain import plain, plain_lines
 STATE, TIME = 9, 6  # cells of a part's line
 STEP = 2  # cells that what is below a part stands further in
 LABEL = 11  # cells
+WORTH_SHOWING = 12  # cells: of less nobody learns anything
 
 
-def part_line(line: PartLine, sign: str, room: int, now: float) -> Content:
-    """✔ Train            succeeded   3:07  with that many cells for the name, and what went wrong behind it"""
+def part_line(line: PartLine, sign: str, room: int, rest: int, now: float) -> Content:
+    """✔ Train            succeeded   3:07  what went wrong; with that many cells for the name and for the rest"""
     part, colour = line.part, f"${COLOURS[line.part.state]}"
     name = cut(f"{' ' * (STEP * line.depth)}{title_of(part)}", room)
-    detail = plain(next(iter(part.detail.splitlines()), ""))
+    detail = cut(plain(next(iter(part.detail.splitlines()), "")), rest) if rest >= WORTH_SHOWING else ""
     return Content.assemble(
         (f"{sign} ", colour),
         f"{name}{' ' * (room - cell_len(name))} ",
