@@ -126,10 +126,10 @@ def _champion(evidence: Evidence, project: Project) -> Check:
     training = project.training
     metric, tolerance = training.best_metric, project.delivery.tolerance
     if evidence.champion is None:
-        return Check("champion", True, f"skipped: {evidence.no_champion}")
+        return Check("champion", True, f"none to beat: {evidence.no_champion}")
     ours, theirs = evidence.measured(metric, evidence.served), evidence.measured(metric, evidence.champion)
     if ours is None or theirs is None:
-        return Check("champion", True, f"skipped: {metric} cannot be measured here")
+        return Check("champion", True, f"not compared: {metric} cannot be measured here")
     about = f"{metric} {ours:.4f}, production's build {evidence.champion_build or '?'} {theirs:.4f} on the same rows"
     if math.isnan(theirs):
         return Check("champion", True, f"{about}: production does not answer every row with a number")

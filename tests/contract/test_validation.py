@@ -53,7 +53,7 @@ def test_a_build_that_answers_as_trained_is_let_through_and_says_so_on_its_versi
     assert (found.build, found.image, found.rows, found.champion) == ("17", built.image, ROWS, "")
     assert all(check.passed for check in found.checks)
     details = {check.name: check.detail for check in found.checks}
-    assert details["champion"] == "skipped: nothing is in production yet"
+    assert details["champion"] == "none to beat: nothing is in production yet"
     assert "over 100 single rows" in details["latency"]
     assert 0 < found.p50_ms <= found.p95_ms < 1000
     (rmse, mae) = found.comparisons

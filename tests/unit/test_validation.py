@@ -58,7 +58,7 @@ def test_a_stage_that_answers_as_training_did_passes_every_question() -> None:
     ]
     details = {check.name: check.detail for check in found}
     assert "rmse 0.4082, trained 0.4082" in details["equals training"]
-    assert details["champion"].startswith("skipped: production answers nothing yet")
+    assert details["champion"].startswith("none to beat: production answers nothing yet")
     assert "p50 2.0 ms" in details["latency"]
 
 
@@ -106,7 +106,7 @@ def test_a_metric_that_cannot_be_measured_here_is_taken_from_training() -> None:
     assert failed(found) == {}
     details = {check.name: check.detail for check in found}
     assert details["gate"] == "trained auc 0.9000, wanted auc > 0.8"
-    assert details["champion"].startswith("skipped: auc cannot be measured here")
+    assert details["champion"].startswith("not compared: auc cannot be measured here")
     assert set(failed(judge(evidence(trained={}), project))) == {"gate"}
 
 
