@@ -1,8 +1,8 @@
 """What can be asked for of the pipeline on the CI host: run it, follow it, say yes to it, end it. See `operations`.
 
 All that is needed is the host's client: nothing of Azure is looked at, and nobody signs in there for it, unless Azure
-DevOps is to be signed in to without a token of its own. Where no CI host is chosen, each raises UsageError and says how
-to choose one.
+DevOps is to be signed in to without a token of its own, or a run has failed because Azure did not trust it. Where no
+CI host is chosen, each raises UsageError and says how to choose one.
 
 Following a run tells, in this order:
 

@@ -14,8 +14,9 @@ _DATABRICKS = "2ff814a6-3304-4ab8-85cd-cd0e6f879c1d"
 _ASSIGN_SECRET = "Check ARM_CLIENT_SECRET: it is the secret's value, not its id."  # noqa: S105 (words about one)
 _MULTI_FACTOR = "Multi-factor sign-in is asked for: use `az login` or --sign-in browser; in CI, a service principal."
 _FEDERATED = (
-    "The application trusts another subject or issuer than this job's: compare its federated credentials (`az ad app "
-    "federated-credential list --id APP_ID`) with the subject named below."
+    "The application trusts other issuers, subjects or audiences than those of this job's token, or none: compare its "
+    "federated credentials (`az ad app federated-credential list --id APP_ID`). Those of a pipeline that `mlops-tui "
+    "setup` has made it mends when it is run again."
 )
 
 # AADSTS number: what happened, what to do now.

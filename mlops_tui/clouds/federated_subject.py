@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 CODE = "AADSTS700213"
 GIVEN = re.compile(r"presented assertion subject '([^']+)'")
 CONTEXT = re.compile(r":(?:environment|ref|pull_request|job_workflow_ref)(?::|$)")
+MEND = (
+    "The application trusts another subject, or none: run `mlops-tui setup` again. It shows both, and lets the "
+    "application trust what the host sends."
+)
+WHERE = (
+    "Run the workflow on the branch that mlops.toml names (ci.branch), with the environments that setup has made. If "
+    "the repository was renamed or moved, run `mlops-tui setup` again."
+)
 
 
 class SubjectExplained:
@@ -50,13 +58,16 @@ class SubjectExplained:
 
 
 def _mismatch(given: str, contexts: Sequence[str], text: str) -> SignInError:
+    """What the application really trusts a job may not look up: known is what setup lets it trust."""
     start = CONTEXT.search(given)
     expected = [f"{given[: start.start()]}:{context}" for context in contexts] if start else []
-    told = f" Expected: {' or '.join(expected)}." if expected else ""
+    told, hint = "", MEND
+    if expected and given not in expected:
+        told = f" Expected: {' or '.join(expected)}."
+        hint = WHERE
     return SignInError(
         f"Azure does not trust this job's token ({CODE}). Given: {given}.{told}",
-        hint="Run the workflow on the branch that mlops.toml names (ci.branch), with the environments that setup has "
-        "made. If the repository was renamed or moved, run `mlops-tui setup` again.",
+        hint=hint,
         link=f"{AADSTS_LINK}#aadsts-error-codes",
         raw=redact(text)[:4000],
         code=CODE,

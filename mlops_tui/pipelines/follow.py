@@ -19,6 +19,7 @@ from mlops_tui.pipelines.failure import failure
 from mlops_tui.pipelines.host import ci_host, find_run
 from mlops_tui.pipelines.logs import Logs, level_of
 from mlops_tui.pipelines.parts import in_order_of_ends, source_of
+from mlops_tui.pipelines.trust import with_expected
 from mlops_tui.steps import Emit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def follow_run(session: Session, emit: Emit, run: PipelineRun | str, consent: Co
     follower = _begun(session, emit, run, consent)
     ended = follower.follow()
     if ended.state != "succeeded":
-        raise failure(ended, follower.parts, follower.last_lines)
+        raise with_expected(session, emit, failure(ended, follower.parts, follower.last_lines))
     return f"Run {ended.id} (build {ended.number}) has succeeded."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def environment_name(project: Project, stage: str) -> str:
 def connection_name(project: Project) -> str:
     """Of the service connection in Azure DevOps by which the pipeline signs in to Azure."""
     return project.name
+
+
+def trust_name(project: Project) -> str:
+    """How the names of the application's federated credentials for it begin; Graph takes letters, digits, - and _."""
+    return f"mlops-tui-{re.sub('[^A-Za-z0-9_-]', '-', project.name)}-{project.ci.host}"
 
 
 def job_contexts(project: Project) -> tuple[str, ...]:

@@ -6,11 +6,10 @@ Source: Azure DevOps, "Manually set an Azure Resource Manager workload identity 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import Change
-from mlops_tui.pipelines.names import connection_name
+from mlops_tui.pipelines.names import connection_name, trust_name
 from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
 
@@ -29,8 +28,7 @@ def connection_what(project: Project) -> str:
 
 
 def credential_name(project: Project) -> str:
-    """Graph takes letters, digits, - and _."""
-    return f"mlops-tui-{re.sub('[^A-Za-z0-9_-]', '-', project.name)}-azure-devops"
+    return trust_name(project)
 
 
 def credential_what(project: Project) -> str:

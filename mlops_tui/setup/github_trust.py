@@ -6,12 +6,11 @@ federated credential, and the branch another. Ours are known by their names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlops_tui.events import Change
-from mlops_tui.pipelines.names import STAGES, job_contexts
+from mlops_tui.pipelines.names import STAGES, job_contexts, trust_name
 from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
 
@@ -25,8 +24,8 @@ BRANCH = "branch"
 
 
 def prefix(project: Project) -> str:
-    """With what the names of ours begin; Graph takes letters, digits, - and _."""
-    return f"mlops-tui-{re.sub('[^A-Za-z0-9_-]', '-', project.name)}-github-"
+    """With what the names of ours begin."""
+    return f"{trust_name(project)}-"
 
 
 def names(project: Project) -> tuple[str, ...]:

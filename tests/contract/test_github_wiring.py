@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import jwt
 import pytest
@@ -146,8 +147,13 @@ def test_another_repository_of_that_name_is_trusted_anew(desk: Desk) -> None:
         assert {one.name for one in trusted} == set(github_trust.names(desk.project))
 
 
-def test_a_private_repository_on_a_plan_without_reviewers_is_warned_of_and_never_left_open(desk: Desk) -> None:
+@pytest.mark.parametrize("authentication", ["federated", "token"])
+def test_a_private_repository_on_a_plan_without_reviewers_is_warned_of_and_never_left_open(
+    desk: Desk, authentication: Literal["federated", "token"]
+) -> None:
+    """A run would make the environment itself, without anybody to ask: nothing may be there to sign in with."""
     desk.ask("PUT", "/_sandbox/github/plan", {"plan": "team"})
+    desk.project = replace(desk.project, ci=replace(desk.project.ci, authentication=authentication))
     try:
         desk.github().make_repository()
         planned = desk.plan().findings["pipeline"].changes
@@ -159,6 +165,7 @@ def test_a_private_repository_on_a_plan_without_reviewers_is_warned_of_and_never
         assert "ci.visibility" in error.hint
         assert "billing plan supports the required reviewers protection rule" in error.raw
         assert desk.github().settings.environment(f"{desk.project.name}-production") is None
+        assert not desk.github().settings.secrets()
         with desk.session() as session:
             application = session.clients.directory.find_application(desk.project.name)
             assert application is not None
@@ -212,6 +219,7 @@ def test_what_a_token_lacks_is_named_as_github_names_it(desk: Desk) -> None:
     with pytest.raises(ForbiddenError) as scope:
         classic.find_repository()
     assert "The token has the scopes: read:org. Make one with: repo." in scope.value.hint
+    assert "Setup as a whole takes the scopes repo and workflow" in scope.value.hint, "so that it is made once"
     reader = desk.github(github_token=desk.token(ADA))
     assert reader.find_repository() is not None
     with pytest.raises(ForbiddenError, match="Must have admin rights"):
@@ -224,6 +232,8 @@ def test_a_name_that_is_taken_and_an_owner_that_is_not_there(desk: Desk) -> None
     with pytest.raises(ConflictError) as taken:
         desk.github(github_token=desk.token(LEARNER, "public_repo"), visibility="public").make_repository()
     assert "name already exists on this account" in taken.value.message
+    with pytest.raises(UsageError, match="GitHub knows no owner elsewhere"):
+        desk.github(organization="elsewhere").find_repository()  # which the plan asks for, before anything is made
     with pytest.raises(NotFoundError, match="the owner elsewhere"):
         desk.github(organization="elsewhere").make_repository()
 
@@ -270,6 +280,7 @@ def test_a_job_of_another_branch_is_told_which_subject_it_has_and_which_were_exp
     assert f"{prefix}:ref:refs/heads/main" in mismatch.value.message
     assert f"{prefix}:environment:{desk.project.name}-production" in mismatch.value.message
     assert mismatch.value.code == "AADSTS700213"
+    assert "ci.branch" in mismatch.value.hint
 
 
 def test_the_same_by_hand(desk: Desk) -> None:

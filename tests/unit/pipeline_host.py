@@ -62,11 +62,12 @@ class FakeHost:
     queued: list[RunOrder] = field(default_factory=list)
     cancelled: bool = False
     asked_for: list[tuple[str, str, int]] = field(default_factory=list)  # run, part, after
+    directory: object = None  # of Azure
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def session(self, project: Project | None = None) -> Session:
         session = Session(project or Project(ci=Ci(host="azure-devops", organization="contoso")), AZURE)
-        session._clients = cast("Any", SimpleNamespace(ci_host=self, close=lambda: None))
+        session._clients = cast("Any", SimpleNamespace(ci_host=self, directory=self.directory, close=lambda: None))
         return session
 
     def account(self) -> Account:

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from mlops_tui import redaction
 from mlops_tui.clouds import patience
 from mlops_tui.clouds.cloud import AZURE, AZURE_CHINA, Cloud, local_cloud
 from mlops_tui.clouds.federated import Federated, TokenService, federated_token
+from mlops_tui.clouds.federated_subject import SubjectExplained
 from mlops_tui.clouds.identity import Identity, KeepingCredential, read_caller
 from mlops_tui.errors import SignInError
 from mlops_tui.project import Project
@@ -302,3 +304,24 @@ def test_a_browser_that_opens_is_announced_to_whoever_is_there() -> None:
     assert identity.credential is identity.credential
     (text,) = told
     assert "your browser" in text
+
+
+def test_a_job_that_should_be_trusted_and_is_not_is_not_told_that_its_own_subject_was_expected() -> None:
+    said = "AADSTS700213: No matching federated identity record found for presented assertion subject '{}'."
+    for given in ("repo:contoso/wine:ref:refs/heads/main", "sc://contoso/wine/wine"):
+        refused = SubjectExplained(Refusing(said.format(given)), ("environment:wine-staging", "ref:refs/heads/main"))
+        with pytest.raises(SignInError) as mismatch:
+            refused.get_token("scope")
+        assert mismatch.value.message == f"Azure does not trust this job's token (AADSTS700213). Given: {given}."
+        assert "mlops-tui setup" in mismatch.value.hint
+        assert "ci.branch" not in mismatch.value.hint
+
+
+class Refusing:
+    """Signs nobody in."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        raise ClientAuthenticationError(self._said)

@@ -10,6 +10,7 @@ import pytest
 
 from mlops_tui import pipeline_operations as operations
 from mlops_tui.clouds.ci_host import RunOrder
+from mlops_tui.clouds.directory import Application, FederatedCredential
 from mlops_tui.errors import (
     ForbiddenError,
     Interrupted,
@@ -54,6 +55,7 @@ PLAY: tuple[Frame, ...] = (
 pytestmark = pytest.mark.timeout(20)
 ORDER = RunOrder("main")
 YES = Consent(given=True)
+UNTRUSTED = "AADSTS700213: No matching federated identity record found for presented subject 'x'."
 
 
 @pytest.fixture(autouse=True)
@@ -208,15 +210,60 @@ def test_a_log_of_a_job_is_read_where_its_steps_have_none() -> None:
     ("detail", "hint"),
     [
         ("No hosted parallelism has been purchased or granted.", "aka.ms/azpipelines-parallelism-request"),
-        ("AADSTS700213: No matching federated identity record found for presented subject 'x'.", "mlops-tui setup"),
+        (UNTRUSTED, "mlops-tui setup"),
         ("Something else.", "Its log says more"),
     ],
 )
 def test_a_failure_before_any_step_is_told_with_what_helps(detail: str, hint: str) -> None:
-    error, _ = failed(FakeHost((Frame("failed", {"s1": "failed"}),), details={"17": detail}), RunFailedError)
+    host = FakeHost((Frame("failed", {"s1": "failed"}),), details={"17": detail}, directory=Directory())
+    error, _ = failed(host, RunFailedError)
     assert error.message == "Run 17 (build 20261128.1) has failed in Train."
     assert error.raw == detail
     assert hint in error.hint
+
+
+class Directory:
+    """Of Azure, with what one application trusts."""
+
+    def __init__(self, *trusted: FederatedCredential, there: bool = True, refuses: MlopsError | None = None) -> None:
+        self._trusted, self._there, self._refuses = trusted, there, refuses
+
+    def find_application(self, name: str) -> Application | None:
+        if self._refuses:
+            raise self._refuses
+        return Application("object", "app", name) if self._there else None
+
+    def list_federated_credentials(self, object_id: str) -> tuple[FederatedCredential, ...]:
+        return self._trusted
+
+
+def test_a_run_that_azure_does_not_trust_is_told_with_whom_it_expected() -> None:
+    ours = FederatedCredential("mlops-tui-wine-quality-azure-devops", "issuer", "sc://contoso/other")
+    others = FederatedCredential("mlops-tui-cheese-azure-devops", "issuer", "sc://contoso/cheese")
+    for directory, words in (
+        (
+            Directory(ours, others),
+            "Expected, which is what the application MLOps-Databricks trusts: sc://contoso/other.",
+        ),
+        (Directory(others), "Expected: nothing; the application MLOps-Databricks trusts no job of this pipeline."),
+        (Directory(there=False), "There is no application MLOps-Databricks any more."),
+    ):
+        host = FakeHost((Frame("failed", {"s1": "failed"}),), details={"17": UNTRUSTED}, directory=directory)
+        error, events = failed(host, RunFailedError)
+        assert error.hint.startswith(f"{words} `mlops-tui setup` compares")
+        assert short(events[-1]) == "run failed"
+
+
+def test_whoever_may_not_look_into_the_directory_is_told_how_the_run_failed_all_the_same() -> None:
+    directory = Directory(refuses=ForbiddenError("Not allowed: the application."))
+    host = FakeHost((Frame("failed", {"s1": "failed"}),), details={"17": UNTRUSTED}, directory=directory)
+    error, events = failed(host, RunFailedError)
+    assert error.raw == UNTRUSTED
+    assert events[-1] == LogLine(
+        source="pipeline",
+        text="what the application trusts could not be looked at: Not allowed: the application.",
+        level="warning",
+    )
 
 
 def test_a_run_that_somebody_cancels_is_told_as_cancelled() -> None:
