@@ -69,15 +69,15 @@ class GitHubWiring:
         return Finding(tuple(changes))
 
     def apply(self, session: Session, finding: Finding, report: Report) -> None:
-        """Production is trusted only once it asks for a yes."""
+        """Production is trusted, and has secrets to sign in with, only once it asks for a yes."""
         project, github = session.project, session.clients.github
         pending = {change.what: change for change in finding.pending}
         _set_variables(session, github, set(pending), report)
-        _settle_secrets(session, github, pending, report)
         for stage in STAGES:
             if _environment(project, stage) in pending:
                 stop_if_cancelled(session, _environment(project, stage))
                 _make_environment(session, github, stage, report)
+        _settle_secrets(session, github, pending, report)
         github_trust.settle(session, github.settings.subject_prefix, set(pending), report)
 
     def remove(self, session: Session, report: Report) -> None:
