@@ -35,6 +35,7 @@ class GitFolder:
     url: str  # of the repository, as it was given
     branch: str  # empty where a tag is checked out
     commit: str  # that is checked out; empty where the repository is
+    provider: str  # as in GitCredential
 
 
 class Git:
@@ -106,7 +107,12 @@ class Git:
                 if found.object_type is ObjectType.REPO and found.object_id:
                     there = self._client.repos.get(found.object_id)
                     return GitFolder(
-                        there.id or 0, path, there.url or "", there.branch or "", there.head_commit_id or ""
+                        there.id or 0,
+                        path,
+                        there.url or "",
+                        there.branch or "",
+                        there.head_commit_id or "",
+                        there.provider or "",
                     )
         except NotFoundError:
             return None

@@ -21,7 +21,7 @@ from mlops_tui.clouds.github_rest import RAW, GitHubRest
 from mlops_tui.clouds.github_runs import approval_of, detail_of, parts_of, run_of, state_of
 from mlops_tui.clouds.github_settings import GitHubSettings
 from mlops_tui.clouds.rest import Entity
-from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError
+from mlops_tui.errors import CloudError, ConflictError, ForbiddenError, NotFoundError, SignInError, UsageError
 
 if TYPE_CHECKING:
     from mlops_tui.clouds.cloud import Cloud
@@ -71,11 +71,22 @@ class GitHub:
     # The repository
 
     def find_repository(self) -> Repository | None:
+        """Raises UsageError where there is no such owner: then no repository can be made either."""
         try:
             with speaking_of(f"the repository {self.full}"):
                 return _repository(self._rest.call("GET", self._root))
         except NotFoundError:
+            self._require_owner()
             return None
+
+    def _require_owner(self) -> None:
+        """An organisation has a page as people have (REST API, "Get a user")."""
+        try:
+            with speaking_of(f"the owner {self._owner}"):
+                self._rest.call("GET", f"users/{quote(self._owner, safe='')}")
+        except NotFoundError as error:
+            hint = "Set ci.organization to yours: the OWNER in https://github.com/OWNER."
+            raise UsageError(f"GitHub knows no owner {self._owner}.", hint=hint) from error
 
     def _visible(self) -> Repository | None:
         try:

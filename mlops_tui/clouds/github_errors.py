@@ -41,6 +41,10 @@ TOKEN_HINT = (
     f"workflow, or a fine-grained one for this owner with the repository permissions {PERMISSIONS}. "
     "With the GitHub CLI: export GH_TOKEN=$(gh auth token)"
 )
+ALL_OF_IT = (
+    "Setup as a whole takes the scopes repo and workflow of a classic token, of a fine-grained one the repository "
+    f"permissions {PERMISSIONS}."
+)
 NO_REVIEWERS = "ensure the billing plan supports the required reviewers"
 
 
@@ -104,10 +108,10 @@ def _forbidden(what: str, sentence: str, raw: str, headers: dict[str, str]) -> F
     """Names what the token lacks, where GitHub does."""
     if needed := headers.get("x-accepted-github-permissions"):
         spoken = " or ".join(one.strip().replace("=", ": ") for one in needed.split(";"))
-        hint = f"Give the fine-grained token the repository permission {spoken.replace(',', ' and')}."
+        hint = f"Give the fine-grained token the repository permission {spoken.replace(',', ' and')}. {ALL_OF_IT}"
     elif needed := headers.get("x-accepted-oauth-scopes"):
         have = headers.get("x-oauth-scopes") or "none"
-        hint = f"The token has the scopes: {have}. Make one with: {needed}."
+        hint = f"The token has the scopes: {have}. Make one with: {needed}. {ALL_OF_IT}"
     else:
         hint = "Ask an administrator of the repository for the role, or sign in as somebody who has it. " + TOKEN_HINT
     return ForbiddenError(f"Not allowed: {what}. {sentence}", hint=hint, link=TOKEN_LINK, raw=raw)

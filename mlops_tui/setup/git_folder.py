@@ -69,9 +69,11 @@ class GitFolder:
             return Finding(())
         for known in (KNOWN, BEHIND):
             session.forget(known)
-        repository, head = _repository(session), session.know("branch_head", "repository")
         databricks = _databricks(session)
         folder = databricks.git.folder(project.git_folder)
+        if folder is not None and folder.provider.lower() != PROVIDERS[project.ci.host].lower():
+            raise _in_the_way(folder)  # before a repository is made on the other host
+        repository, head = _repository(session), session.know("branch_head", "repository")
         there = git_credential.find(databricks.git, project)
         if folder is None and there is None:
             git_credential.require_token(project)
@@ -153,10 +155,7 @@ def _compare(
 ) -> Beside:
     """Raises ConflictError where the folder follows another repository."""
     if _same_place(folder.url) != _same_place(repository.clone_url):
-        raise ConflictError(
-            f"The Git folder {folder.path} is there already, of another repository: {folder.url}.",
-            hint="Move or remove it in the workspace, or choose another databricks.git_folder.",
-        )
+        raise _in_the_way(folder)
     host = session.clients.ci_host
     at_commit = at_head if folder.commit == head else git_edits.files(host, repository, folder.commit)
     if at_commit is None:
@@ -166,6 +165,13 @@ def _compare(
         session.learn(KNOWN, folder.commit)
     both = tuple(path for path in edited if at_commit.get(path) != at_head.get(path))
     return Beside(folder, head, edited, in_the_way=both)
+
+
+def _in_the_way(folder: Folder) -> ConflictError:
+    return ConflictError(
+        f"The Git folder {folder.path} is there already, of another repository: {folder.url}.",
+        hint="Move or remove it in the workspace, or choose another databricks.git_folder.",
+    )
 
 
 def _change(project: Project, beside: Beside, lacking: str) -> Change:

@@ -274,6 +274,13 @@ def test_a_folder_of_another_repository_and_a_plain_folder_are_left_alone(
         team.plan(git_folder="/Shared")
 
 
+def test_a_folder_of_the_other_host_is_told_of_before_a_repository_is_made_there(team: Team) -> None:
+    assert team.apply().error is None
+    other = team.session(ci={"host": "azure-devops", "azure_devops_token": "a-token"})
+    with pytest.raises(ConflictError, match="of another repository: "):
+        GitFolder().inspect(other)
+
+
 def test_notebooks_that_the_repository_lacks_are_named(team: Team, wine: Repository) -> None:
     (wine.clone / "notebooks" / "serve.py").write_text(TRAIN)
     assert team.plan()[team.folder].warning == "not in the repository: serve.py"
