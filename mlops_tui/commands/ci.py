@@ -14,7 +14,15 @@ from mlops_tui.pipelines.approval import Ask, Consent
 from mlops_tui.pipelines.launch import STAGES, order_of
 from mlops_tui.session import Session
 
-RUN = click.argument("run_id", metavar="RUN")
+
+def _number(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Runs have numbers on both hosts; anything else would be a part of an address."""
+    if not (value.isascii() and value.isdigit()):
+        raise click.BadParameter(f"{value!r} is no run's number; `mlops-tui ci runs` lists them.")
+    return value
+
+
+RUN = click.argument("run_id", metavar="RUN", callback=_number)
 
 
 @click.group(cls=InOrder)

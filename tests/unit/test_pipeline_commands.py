@@ -125,5 +125,9 @@ def test_runs_are_listed_shown_and_ended(host: FakeHost) -> None:
     assert shown.exit_code == 0
     assert "Train · mlops-tui train │ c" in shown.output
     assert call("cancel", "17").exit_code == 0
+    for command in ("logs", "approve", "cancel"):
+        wrong = call(command, "../1")
+        assert wrong.exit_code == 2
+        assert "is no run's number" in wrong.output
     assert host.cancelled
     assert call("logs", "99").exit_code == 1
