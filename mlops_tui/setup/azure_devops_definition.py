@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.errors import ConflictError, NotFoundError, UsageError
 from mlops_tui.events import Action, Change
 from mlops_tui.pipelines.names import STAGES, connection_name, environment_name
-from mlops_tui.setup import pipeline_secrets
+from mlops_tui.setup import pipeline_secrets, pipeline_sign_in
 from mlops_tui.setup.pipeline_secrets import ClientSecrets, DatabricksTokens, Issuer
 from mlops_tui.setup.service_principal import UNSEEN
 from mlops_tui.setup.waiting import stop_if_cancelled
@@ -80,7 +80,7 @@ def find(project: Project, host: AzureDevOps, repository: Repository) -> Pipelin
 
 def compare(session: Session, host: AzureDevOps, repository: Repository, found: Pipeline | None) -> list[Change]:
     project = session.project
-    warning = _other_way(project, host, repository)
+    warning = pipeline_sign_in.warning(project, host, repository)
     changes = [Change("keep" if found else "create", what(project), FILE, warning=warning)]
     changes += _compare_variables(session, found) + _compare_secrets(session, found)
     for kind, words, name in _used(project):
@@ -88,24 +88,6 @@ def compare(session: Session, host: AzureDevOps, repository: Repository, found: 
         may = found is not None and bool(number) and found.id in host.wires.permitted(kind, number)
         changes.append(Change("keep" if may else "create", _use(words, name)))
     return changes
-
-
-def _other_way(project: Project, host: AzureDevOps, repository: Repository) -> str:
-    """What to say where the file in the repository, which is the truth, signs in as the project does not (any more)."""
-    commit = host.head(repository, project.ci.branch)
-    try:
-        text = host.read(repository, commit, FILE).decode("utf-8", "replace") if commit else ""
-    except NotFoundError:
-        return ""
-    stored = project.ci.authentication == "token"
-    if ("azureSubscription:" if stored else f"$({CLIENT_SECRET})") not in text:
-        return ""
-    ways = ("by the service connection", "by stored secrets")
-    there, here = ways if stored else reversed(ways)
-    return (
-        f"{FILE} in the repository signs in {there}, and ci.authentication wants it {here}: runs will fail. Delete the "
-        "file there and run mlops-tui setup, which writes it anew."
-    )
 
 
 def _compare_variables(session: Session, found: Pipeline | None) -> list[Change]:

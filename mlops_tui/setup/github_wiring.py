@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.errors import CloudError, ForbiddenError
 from mlops_tui.events import Action, Change
-from mlops_tui.setup import github_trust, pipeline_secrets
+from mlops_tui.setup import github_trust, pipeline_secrets, pipeline_sign_in
 from mlops_tui.setup.github_by_hand import by_hand
 from mlops_tui.setup.pipeline import STAGES, environment_name
 from mlops_tui.setup.pipeline_secrets import ClientSecrets, DatabricksTokens, Issuer
@@ -63,6 +63,8 @@ class GitHubWiring:
             known_after = tuple(replace(change, after="repository") for change in self.wanted(project))
             return Finding((*known_after, *github_trust.outdated(session)))
         changes = _compare_variables(session, github)
+        # What a job finds first of what it signs in with.
+        changes[0] = replace(changes[0], warning=pipeline_sign_in.warning(project, github, repository))
         changes += _compare_secrets(session, github)
         changes += [_compare_environment(session, github, stage) for stage in STAGES]
         changes += github_trust.compare(session, github.settings.subject_prefix)
