@@ -20,6 +20,7 @@ Following a run tells, in this order:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.steps import Emit
@@ -46,12 +47,12 @@ def run(session: Session, emit: Emit, order: RunOrder, follow: bool = False, con
     return f"Queued. Follow it with `{(consent or Consent()).command('logs', started.id, '--follow')}`."
 
 
-def list_runs(session: Session, emit: Emit, limit: int = 20) -> str:
+def list_runs(session: Session, emit: Emit, limit: int = 20, flags: Sequence[str] = ()) -> str:
     """PipelineRunsListed: the newest runs, and what of them waits for somebody's yes."""
     from mlops_tui.pipelines import history
     from mlops_tui.pipelines.host import ci_host
 
-    emit(history.list_runs(ci_host(session), limit))
+    emit(history.list_runs(ci_host(session), limit, flags))
     return ""
 
 

@@ -83,7 +83,7 @@ def runs(invocation: Invocation, limit: int) -> None:
 
     What of them waits for somebody's yes is named, with the command that gives it.
     """
-    running.run(invocation, lambda session, emit: operations.list_runs(session, emit, limit))
+    running.run(invocation, lambda session, emit: operations.list_runs(session, emit, limit, given_flags(invocation)))
 
 
 @ci.command(cls=ProjectCommand)

@@ -101,3 +101,4 @@ class PipelineRunsListed(Event):
     page: str  # where the pipeline is, in a browser
     runs: tuple[PipelineRun, ...]
     approvals: tuple[PipelineApproval, ...] = ()  # of all these runs
+    flags: tuple[str, ...] = ()  # that commands need which mean the same project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TextIO
 
 from rich.table import Table
@@ -70,13 +71,17 @@ class PipelineText(Lines):
         if event.runs:
             self._out.print(_runs_table(event.runs))
         else:
-            self._line("  None yet. Start one with `mlops-tui ci run --follow`.")
+            self._line(f"  None yet. Start one with `{_command(event, 'run', '--follow')}`.")
         for asked in event.approvals:
             whose = "" if asked.mine else f": for {', '.join(asked.approvers) or 'others'} to say"
             self._line(f"Run {asked.run} waits for somebody's yes: {_what(asked)}{whose}", "yellow")
             if asked.mine:
-                self._line(f"  To approve  mlops-tui ci approve {asked.run}")
+                self._line(f"  To approve  {_command(event, 'approve', asked.run)}")
         self._line(f"Page  {event.page}")
+
+
+def _command(event: PipelineRunsListed, *words: str) -> str:
+    return shlex.join(["mlops-tui", "ci", *words, *event.flags])
 
 
 def _what(asked: PipelineApproval) -> str:

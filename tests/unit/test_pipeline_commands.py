@@ -121,6 +121,9 @@ def test_a_second_command_approves_or_says_why_it_cannot(host: FakeHost) -> None
 def test_runs_are_listed_shown_and_ended(host: FakeHost) -> None:
     host.frame = 3
     assert "16  " in call("runs").output
+    host.frame = 4
+    assert "mlops-tui ci approve 17 --ci-host github" in call("runs", "--ci-host", "github").output
+    host.frame = 3
     shown = call("logs", "17")
     assert shown.exit_code == 0
     assert "Train · mlops-tui train │ c" in shown.output

@@ -91,4 +91,6 @@ def test_runs_are_a_table_with_the_numbers_that_other_commands_take() -> None:
     ]
     none = events.PipelineRunsListed(host="GitHub", page="https://github.com/o/r/actions", runs=())
     assert "  None yet. Start one with `mlops-tui ci run --follow`." in printed(none)
+    flagged = replace(none, flags=("--ci-host", "github"))
+    assert "  None yet. Start one with `mlops-tui ci run --follow --ci-host github`." in printed(flagged)
     assert all(len(line) <= 80 for line in (titles, waiting, ended))
