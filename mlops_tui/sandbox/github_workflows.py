@@ -135,13 +135,14 @@ class GitHubWorkflows(GitHubService):
                 known = self.store.get(WORKFLOW, place) or {
                     "id": new_id(self.store),
                     "path": file,
-                    "state": "active",
                     "created_at": moment(),
                 }
-                self.store.put(WORKFLOW, place, known | {"name": read(text).name or file, "updated_at": moment()})
+                seen = {"name": read(text).name or file, "state": "active", "updated_at": moment()}
+                self.store.put(WORKFLOW, place, known | seen)
             for gone in self.of(repository):
-                if gone["path"] not in files:
-                    self.store.delete(WORKFLOW, f"{repository['id']}/{gone['path']}")
+                if gone["path"] not in files and gone["state"] != "deleted":  # its runs and their numbers stay
+                    deleted = gone | {"state": "deleted", "updated_at": moment()}
+                    self.store.put(WORKFLOW, f"{repository['id']}/{gone['path']}", deleted)
 
     def _start(self, repository: Body, who: Principal, branch: str, commit: str, changed: list[str]) -> None:
         """A file that cannot be read starts nothing; whoever dispatches it is told why."""

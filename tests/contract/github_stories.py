@@ -132,6 +132,15 @@ class Desk:
         for name, text in files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(text)
+        return self._send(github, message, branch)
+
+    def remove_file(self, name: str) -> str:
+        """A commit without this file, on the branch main; its id."""
+        (self.folder / "work" / name).unlink()
+        return self._send(self.github(), f"Remove {name}", "main")
+
+    def _send(self, github: GitHub, message: str, branch: str) -> str:
+        place = self.folder / "work"
         self._git("add", ".", where=place)
         self._git("commit", "--quiet", "-m", message, where=place)
         address = f"{self.live.origin}/{github.full}.git"

@@ -220,3 +220,22 @@ def test_a_job_without_the_permission_gets_no_token_and_one_of_another_environme
     run = github.queue(RunOrder("main"))
     assert ended(github, run.id).state == "failed"
     assert github.settings.environment("elsewhere") is not None, "a job that names one makes it"
+
+
+def test_a_workflow_that_is_removed_and_comes_back_is_the_same_one_with_its_runs(desk: Desk) -> None:
+    github = desk.github()
+    github.make_repository()
+    plain = "on: [push]\njobs:\n  hello:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo hello\n"
+    desk.push({FILE: plain}, "Begin")
+    (run,) = github.runs(5)
+    assert ended(github, run.id).state == "succeeded"
+    listed = f"{github.settings._root}/actions/workflows"
+    (before,) = github.settings._rest.call("GET", listed)["workflows"]
+    desk.remove_file(FILE)
+    (gone,) = github.settings._rest.call("GET", listed)["workflows"]
+    assert (gone["id"], gone["state"]) == (before["id"], "deleted")
+    assert [one.id for one in github.runs(5)] == [run.id]
+    desk.push({FILE: plain}, "Again")
+    (back,) = github.settings._rest.call("GET", listed)["workflows"]
+    assert (back["id"], back["state"]) == (before["id"], "active")
+    assert [one.number for one in github.runs(5)] == ["2", "1"], "no two builds have one number"
