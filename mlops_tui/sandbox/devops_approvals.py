@@ -24,6 +24,7 @@ class Approvals(DevOpsService):
     def routes(self) -> list[Endpoint]:
         return [
             self.in_project("GET", "/pipelines/approvals", self.query),
+            self.in_project("GET", "/pipelines/approvals/{approval}", self.show),
             self.on("PATCH", "/devops/{organization}/{project}/_apis/pipelines/approvals", self.update),
         ]
 
@@ -34,6 +35,18 @@ class Approvals(DevOpsService):
         shown = [self._shown(call, run, job, with_steps) for run, job in self._waiting(call)]
         chosen = [one for one in shown if state in ("", one["status"])]
         return listed([one for one in chosen if not wanted or one["id"] in wanted])
+
+    def show(self, call: Call) -> Body:
+        run, job = self._needed(call, call.params["approval"])
+        return self._shown(call, run, job, call.query.get("$expand") in ("steps", "1"))
+
+    def _needed(self, call: Call, number: str) -> tuple[Body, Body]:
+        """Raises the service's 404."""
+        found = next(((run, job) for run, job in self._waiting(call) if job["approval"]["id"] == number), None)
+        if found is None:
+            text = f"Approval with id {number} could not be found."
+            raise self.dialect.error(404, "ApprovalNotFoundException", text)
+        return found
 
     def _waiting(self, call: Call) -> list[tuple[Body, Body]]:
         """Run and job of every approval of this project, decided ones too."""
@@ -104,11 +117,7 @@ class Approvals(DevOpsService):
         number, status = str(wanted.get("approvalId") or ""), wanted.get("status")
         if status not in ("approved", "rejected"):
             raise self.dialect.malformed(f"The status {status} is not one of approved, rejected.")
-        found = next(((run, job) for run, job in self._waiting(call) if job["approval"]["id"] == number), None)
-        if found is None:
-            text = f"Approval with id {number} could not be found."
-            raise self.dialect.error(404, "ApprovalNotFoundException", text)
-        run, job = found
+        run, job = self._needed(call, number)
         settings = self._settings(call, job)
         self._check_approver(call, settings, run)
         mine = identity_id(self.organization(call), call.caller.object_id)

@@ -1,11 +1,13 @@
-"""Pipelines of Azure DevOps as they are defined, their variables, and the queues of agents that projects have.
+"""Pipelines of Azure DevOps as they are defined, and their variables.
 
-Shapes: Azure DevOps REST, Build (definitions) and DistributedTask (queues). A secret variable is written and never
-read: its value is null in every answer, and a definition that is sent back with null keeps it.
+Shapes: Azure DevOps REST, Build (definitions) and Pipelines (pipelines), which shows the same with less of it. A secret
+variable is written and never read: its value is null in every answer, and a definition that is sent back with null
+keeps it.
 """
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 
 from starlette.responses import Response
@@ -13,12 +15,11 @@ from starlette.responses import Response
 from mlops_tui.sandbox import clock
 from mlops_tui.sandbox.api import Body, Call, Endpoint, empty
 from mlops_tui.sandbox.devops_git import DevOpsRepositories
-from mlops_tui.sandbox.devops_service import DevOpsService, listed
+from mlops_tui.sandbox.devops_service import DevOpsService
 from mlops_tui.sandbox.pipelines.service import Pipelines
 
 DEFINITION = "devops-definition"  # by "{project's id}/{id}"
 SECRET = "devops-secret"  # noqa: S105 (a kind of documents; by "{definition's key}/{variable}")
-HOSTED = "Azure Pipelines"  # the queue of the agents that are Microsoft's
 EDIT, REMOVE = "Edit build pipeline", "Delete build pipeline"
 
 
@@ -31,8 +32,8 @@ class Definitions(DevOpsService):
             self.in_project("GET", one, self.show),
             self.in_project("PUT", one, self.update, EDIT),
             self.in_project("DELETE", one, self.delete, REMOVE),
-            self.in_project("GET", "/distributedtask/queues", self.queues),
-            self.at("GET", "/_apis/distributedtask/pools", self.pools),
+            self.in_project("GET", "/pipelines", self.list_pipelines),
+            self.in_project("GET", "/pipelines/{id:int}", self.show_pipeline),
         ]
 
     def find(self, project: Body, number: str) -> Body | None:
@@ -57,13 +58,15 @@ class Definitions(DevOpsService):
         for run in runner.records("azure-devops", owner, pipeline):
             runner.cancel(run["id"])
 
-    def list_definitions(self, call: Call) -> Body:
-        """References, as the service gives them here; `name` filters."""
+    def list_definitions(self, call: Call) -> Body | Response:
+        """References, as the service gives them here; `name` filters, and may have an asterisk; so does `path`."""
         kept = self.store.list(DEFINITION, self.project(call)["id"] + "/")
-        wanted = call.query.get("name", "").lower()
-        shown = [one for one in kept if wanted in ("", one["name"].lower())]
+        name, path = call.query.get("name", "").lower(), call.query.get("path", "")
+        pattern = ".*".join(map(re.escape, (name or "*").split("*")))
+        shown = [one for one in kept if re.fullmatch(pattern, one["name"].lower()) and path in ("", one["path"])]
         left_out = ("variables", "process", "repository", "triggers")
-        return listed([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+        rows = [{name: value for name, value in one.items() if name not in left_out} for one in shown]
+        return self.page(call, rows, 10_000)
 
     def show(self, call: Call) -> Body:
         return self.needed(call)
@@ -101,23 +104,29 @@ class Definitions(DevOpsService):
             self.store.delete(DEFINITION, key)
         return empty(204)
 
-    def queues(self, call: Call) -> Body:
-        """The project's way to each pool; `queueNames` filters."""
-        project, wanted = self.project(call), call.query.get("queueNames", "")
-        found = [
-            {"id": pool["id"], "projectId": project["id"], "name": pool["name"], "pool": pool}
-            for pool in self._pools(call)
-        ]
-        return listed([one for one in found if not wanted or one["name"] in wanted.split(",")])
+    def list_pipelines(self, call: Call) -> Body | Response:
+        kept = self.store.list(DEFINITION, self.project(call)["id"] + "/")
+        return self.page(call, [self._pipeline(call, one) for one in kept], 10_000)
 
-    def pools(self, call: Call) -> Body:
-        wanted = call.query.get("poolName", "")
-        return listed([one for one in self._pools(call) if wanted in ("", one["name"])])
+    def show_pipeline(self, call: Call) -> Body:
+        """With what it reads its steps from."""
+        found = self.needed(call)
+        repository = {"id": found["repository"]["id"], "type": "azureReposGit"}
+        configuration = {"type": "yaml", "path": found["process"]["yamlFilename"], "repository": repository}
+        return self._pipeline(call, found) | {"configuration": configuration}
 
-    def _pools(self, call: Call) -> list[Body]:
-        """Microsoft's agents, the default pool, and the pools that the organisation has of its own."""
-        names = [HOSTED, "Default", *self.organization(call)["pools"]]
-        return [{"id": number, "name": name, "isHosted": name == HOSTED} for number, name in enumerate(names, 1)]
+    def _pipeline(self, call: Call, found: Body) -> Body:
+        place = self.address(
+            call, found["project"]["id"], "_apis/pipelines", f"{found['id']}?revision={found['revision']}"
+        )
+        return {
+            "_links": {"self": {"href": place}, **found["_links"]},
+            "url": place,
+            "id": found["id"],
+            "revision": found["revision"],
+            "name": found["name"],
+            "folder": found["path"],
+        }
 
     def _keep(self, call: Call, wanted: Body, secrets: dict[str, str]) -> Body:
         """Without the values of secrets, which go where nothing shows them."""

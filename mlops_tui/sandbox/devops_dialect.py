@@ -47,6 +47,7 @@ class PageError(ApiError):
 
 class DevOpsDialect(Dialect):
     name = "azure-devops"
+    ignores_case = True  # its own list of resources says "Builds", its documentation "builds" (see `devops_locations`)
 
     def sign_in(self, sandbox: Sandbox, call: Call) -> Principal:
         organization = devops_members.find(sandbox.store, call.params["organization"])

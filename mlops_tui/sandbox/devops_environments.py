@@ -30,6 +30,7 @@ class Environments(DevOpsService):
             self.in_project("DELETE", one, self.delete, MANAGE),
             self.in_project("GET", checks, self.list_checks),
             self.in_project("POST", checks, self.create_check, MANAGE),
+            self.in_project("GET", checks + "/{check}", self.show_check),
             self.in_project("PATCH", checks + "/{check}", self.update_check, MANAGE),
             self.in_project("DELETE", checks + "/{check}", self.delete_check, MANAGE),
             self.in_project("GET", permissions, self.show_permissions),
@@ -106,9 +107,11 @@ class Environments(DevOpsService):
         """Those of one environment: resourceType=environment&resourceId=…"""
         if call.query.get("resourceType") != "environment":
             raise self.dialect.malformed("The sandbox has checks on environments only.")
-        with_settings = call.query.get("$expand") == "settings"
         found = self._checks(self.project(call), call.need("resourceId"))
-        return listed([one if with_settings else _without_settings(one) for one in found])
+        return listed([_as_asked(call, one) for one in found])
+
+    def show_check(self, call: Call) -> Body:
+        return _as_asked(call, self._needed_check(call))
 
     def create_check(self, call: Call) -> Body:
         project, wanted = self.project(call), call.json()
@@ -224,5 +227,8 @@ class Environments(DevOpsService):
         return self.allow(self.project(call), call.params["type"], call.params["id"], wanted, self.identity(call))
 
 
-def _without_settings(check: Body) -> Body:
+def _as_asked(call: Call, check: Body) -> Body:
+    """Without its settings, unless they are asked for (1: as a number, as the SDKs write it)."""
+    if call.query.get("$expand") in ("settings", "1"):
+        return check
     return {name: value for name, value in check.items() if name != "settings"}

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from mlops_tui.sandbox import devops_members, devops_pipeline
 from mlops_tui.sandbox.api import Body, Principal
 from mlops_tui.sandbox.devops_connections import Connections
-from mlops_tui.sandbox.devops_definitions import HOSTED, Definitions
+from mlops_tui.sandbox.devops_definitions import Definitions
 from mlops_tui.sandbox.devops_environments import Environments
 from mlops_tui.sandbox.devops_pipeline import HOST, Pipeline
+from mlops_tui.sandbox.devops_pools import HOSTED
 from mlops_tui.sandbox.host_tokens import HostTokens
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ Shapes: Azure DevOps REST, Location (connectionData) and IMS (identities).
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
 from mlops_tui.sandbox import devops_members, seed
 from mlops_tui.sandbox.api import Body, Call, Endpoint, Principal
 from mlops_tui.sandbox.devops_members import LEVELS, ORGANIZATION, identity_id
@@ -22,6 +24,7 @@ class Organizations(DevOpsService):
         return [
             self.at("GET", "/_apis/connectionData", self.connection_data),
             self.on("GET", "/devops-identities/{organization}/_apis/identities", self.identities),
+            self.on("GET", "/devops-identities/{organization}/_apis/identities/{identity}", self.one_identity),
             self.on("GET", "/_sandbox/devops", self.show_switches, OPEN),
             self.on("POST", "/_sandbox/devops", self.switch, OPEN),
         ]
@@ -41,8 +44,11 @@ class Organizations(DevOpsService):
         }
 
     def identities(self, call: Call) -> Body:
-        """Members by what people call them: searchFilter=General&filterValue=ada@example.com."""
+        """Members by their ids, or by what people call them: searchFilter=General&filterValue=ada@example.com."""
         organization = self.organization(call)
+        if numbers := call.query.get("identityIds"):
+            known = (devops_members.member(self.store, organization, one) for one in numbers.split(","))
+            return listed([self._identity(organization, one) for one in known if one])
         if call.query.get("searchFilter", "General") not in ("General", "AccountName", "MailAddress", "DisplayName"):
             raise self.dialect.malformed("The sandbox finds identities by General, AccountName, MailAddress only.")
         wanted = call.need("filterValue").lower()
@@ -52,6 +58,12 @@ class Organizations(DevOpsService):
             if wanted in (member.name.lower(), member.display_name.lower())
         ]
         return listed([self._identity(organization, member) for member in found])
+
+    def one_identity(self, call: Call) -> Body | Response:
+        """Null where there is none."""
+        organization = self.organization(call)
+        found = devops_members.member(self.store, organization, call.params["identity"])
+        return self._identity(organization, found) if found else Response("null", media_type="application/json")
 
     def _identity(self, organization: Body, principal: Principal) -> Body:
         own = identity_id(organization, principal.object_id)

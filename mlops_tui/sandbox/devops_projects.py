@@ -37,6 +37,7 @@ class Projects(DevOpsService):
     def routes(self) -> list[Endpoint]:
         return [
             self.at("GET", "/_apis/process/processes", self.processes),
+            self.at("GET", "/_apis/process/processes/{process}", self.process),
             self.at("GET", "/_apis/projects", self.list),
             self.at("POST", "/_apis/projects", self.create, "Create new projects", "administrator"),
             self.at("GET", "/_apis/projects/{project}", self.show),
@@ -45,21 +46,37 @@ class Projects(DevOpsService):
         ]
 
     def processes(self, call: Call) -> Body:
-        shown = [
-            {"id": key, "name": name, "type": "system", "isDefault": name == "Agile"} for key, name in PROCESSES.items()
-        ]
-        return listed(shown)
+        return listed([self._process(call, key) for key in PROCESSES])
 
-    def list(self, call: Call) -> Body:
-        """Those that are ready, by name, in pages."""
-        organization = self.organization(call)
-        found = [one for one in self.store.list(PROJECT, organization["id"] + "/") if one["state"] == "wellFormed"]
-        found.sort(key=lambda one: str(one["name"]).lower())
-        skip, top = whole_number(call, "$skip", 0), whole_number(call, "$top", 100)
-        return listed([self._shown(call, one) for one in found[skip : skip + top]])
+    def process(self, call: Call) -> Body:
+        number = call.params["process"].lower()
+        if number not in PROCESSES:
+            raise self.dialect.error(404, "ProcessNotFoundException", f"VS402336: There is no process {number}.")
+        return self._process(call, number)
+
+    def _process(self, call: Call, number: str) -> Body:
+        return {
+            "id": number,
+            "name": PROCESSES[number],
+            "type": "system",
+            "isDefault": PROCESSES[number] == "Basic",
+            "url": self.address(call, "_apis/process/processes", number),
+        }
+
+    def list(self, call: Call) -> Response:
+        """Those that are ready, by name, in pages; $skip does as well as a token."""
+        found = sorted(self.projects(self.organization(call)), key=lambda one: str(one["name"]).lower())
+        return self.page(call, [self._shown(call, one) for one in found[whole_number(call, "$skip", 0) :]], 100)
 
     def show(self, call: Call) -> Body:
-        return self._shown(call, self.project(call))
+        """With what it was made of, where includeCapabilities asks for that."""
+        project = self.project(call)
+        shown = self._shown(call, project)
+        if call.query.get("includeCapabilities", "").lower() != "true":
+            return shown
+        template = {"templateTypeId": project["process"], "templateName": PROCESSES[project["process"]]}
+        source = {"sourceControlType": "Git", "gitEnabled": "True", "tfvcEnabled": "False"}
+        return shown | {"capabilities": {"processTemplate": template, "versioncontrol": source}}
 
     def _shown(self, call: Call, project: Body) -> Body:
         web = {"href": self.address(call, project["name"])}
@@ -76,9 +93,10 @@ class Projects(DevOpsService):
             text = f"VS402382: The following project name is not valid: {name}."
             raise self.dialect.error(400, "InvalidProjectNameException", text)
         capabilities = wanted.get("capabilities") or {}
-        if (capabilities.get("versioncontrol") or {}).get("sourceControlType") not in ("Git", "Tfvc"):
-            raise self.dialect.malformed("The project capability 'versioncontrol' must be given: Git or Tfvc.")
-        if (capabilities.get("processTemplate") or {}).get("templateTypeId") not in PROCESSES:
+        if str((capabilities.get("versioncontrol") or {}).get("sourceControlType")).lower() != "git":
+            raise self.dialect.malformed("The sandbox has projects with Git only: capabilities.versioncontrol.")
+        process = (capabilities.get("processTemplate") or {}).get("templateTypeId")
+        if process not in PROCESSES:
             raise self.dialect.error(400, "ProcessNotFoundException", "VS402336: The process template is not known.")
         project = {
             "id": str(uuid.uuid4()),
@@ -89,6 +107,7 @@ class Projects(DevOpsService):
             "visibility": wanted.get("visibility", "private"),
             "lastUpdateTime": clock.now(),
             "organization": organization["name"],
+            "process": process,
         }
         with self.store.transaction():
             for other in self.store.list(PROJECT, organization["id"] + "/"):

@@ -1,28 +1,22 @@
 """Runs of Azure DevOps' pipelines: started, looked at, ended.
 
-Shapes: Azure DevOps REST, Pipelines (runs, preview) and Build (builds, timeline, logs, artifacts).
+Shapes: Azure DevOps REST, Pipelines (runs, preview). `devops_builds` shows the same runs as builds.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
-
-from starlette.responses import PlainTextResponse, Response
-
-from mlops_tui.sandbox import devops_members, devops_pipeline, devops_timeline, git_server
-from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint, Principal
+from mlops_tui.sandbox import devops_pipeline, git_server
+from mlops_tui.sandbox.api import ApiError, Body, Call, Endpoint
 from mlops_tui.sandbox.devops_definitions import Definitions
 from mlops_tui.sandbox.devops_host_side import DevOpsSide
 from mlops_tui.sandbox.devops_pipeline import HOST, Pipeline
 from mlops_tui.sandbox.devops_service import DevOpsService, listed
-from mlops_tui.sandbox.devops_timeline import BUILD_STATES, REASONS, moment
-from mlops_tui.sandbox.parameters import whole_number
+from mlops_tui.sandbox.devops_timeline import moment
 from mlops_tui.sandbox.pipelines.model import PipelineFileError
 from mlops_tui.sandbox.pipelines.service import Pipelines
 from mlops_tui.sandbox.sandbox import Sandbox
 
-QUEUE, STOP = "Queue builds", "Stop builds"
+QUEUE = "Queue builds"
 BRANCH = "refs/heads/"
 
 
@@ -34,61 +28,71 @@ class DevOpsRuns(DevOpsService):
         self._runner.register(HOST, self._side)
 
     def routes(self) -> list[Endpoint]:
-        build = "/build/builds/{build}"
         return [
             self.in_project("POST", "/pipelines/{id}/runs", self.queue, QUEUE),
             self.in_project("GET", "/pipelines/{id}/runs", self.list_runs),
             self.in_project("GET", "/pipelines/{id}/runs/{build}", self.show_run),
             self.in_project("POST", "/pipelines/{id}/preview", self.preview, QUEUE),
-            self.in_project("GET", "/build/builds", self.list_builds),
-            self.in_project("GET", build, self.show_build),
-            self.in_project("PATCH", build, self.change_build, STOP),
-            self.in_project("GET", build + "/timeline", self.timeline),
-            self.in_project("GET", build + "/logs", self.logs),
-            self.in_project("GET", build + "/logs/{log}", self.log),
-            self.in_project("GET", build + "/artifacts", self.artifacts),
-            self.in_project("GET", build + "/artifacts/{artifact}/content", self.artifact),
         ]
-
-    # Pipelines' view
 
     def queue(self, call: Call) -> Body:
         """Raises a PipelineValidationException for a file, a branch or a parameter that will not do."""
         wanted = call.json()
         if wanted.get("previewRun"):
             return self.preview(call)
+        source = ((wanted.get("resources") or {}).get("repositories") or {}).get("self") or {}
         pipeline = self._pipeline(call)
-        branch, commit = self._source(pipeline, wanted)
-        given = {name: str(value) for name, value in (wanted.get("templateParameters") or {}).items()}
+        self.check_variables(pipeline, wanted.get("variables") or {})
+        run = self.launch(call, pipeline, source, wanted.get("templateParameters") or {})
+        return self._run(call, pipeline, run)
+
+    def check_variables(self, pipeline: Pipeline, wanted: Body) -> None:
+        """Only those that the definition lets be set; and the sandbox's runner sets none."""
+        defined = pipeline.definition.get("variables") or {}
+        barred = [name for name in wanted if not (defined.get(name) or {}).get("allowOverride")]
+        if barred:
+            raise self._invalid(
+                f"You can't set the following variables ({', '.join(barred)}). If you want to be able to set these "
+                "variables, then edit the pipeline and select Settable at queue time on the variables tab of the "
+                "pipeline editor."
+            )
+        if wanted:
+            raise self.dialect.malformed("The sandbox sets no variables for one run: give templateParameters.")
+
+    def launch(self, call: Call, pipeline: Pipeline, source: Body, parameters: Body) -> Body:
+        """The run of what `source` names: {"refName", "version"}."""
+        branch, commit = self._source(pipeline, source)
+        given = {name: str(value) for name, value in parameters.items()}
         self._check_file(pipeline, branch, commit)
         try:
-            run = self._runner.launch(pipeline.order(branch, commit, call.caller, "manual", given))
+            return self._runner.launch(pipeline.order(branch, commit, call.caller, "manual", given))
         except PipelineFileError as error:
             raise self._invalid_line(error) from error
         except ValueError as error:
             raise self._invalid(str(error)) from error
-        return self._run(call, pipeline, run)
 
     def preview(self, call: Call) -> Body:
         """What is in the file, or in `yamlOverride`, checked and not run."""
         wanted, pipeline = call.json(), self._pipeline(call)
         override = wanted.get("yamlOverride")
         if override is None:
-            branch, commit = self._source(pipeline, wanted)
+            source = ((wanted.get("resources") or {}).get("repositories") or {}).get("self") or {}
+            branch, commit = self._source(pipeline, source)
             return {"finalYaml": self._check_file(pipeline, branch, commit).decode("utf-8", "replace")}
         self._check(pipeline, str(override).encode())
         return {"finalYaml": str(override)}
 
     def _pipeline(self, call: Call) -> Pipeline:
-        definition = self.sandbox.find(Definitions).needed(call)
+        return self.pipeline(call, self.sandbox.find(Definitions).needed(call))
+
+    def pipeline(self, call: Call, definition: Body) -> Pipeline:
         try:
             return devops_pipeline.of(self.sandbox, self.organization(call), self.project(call), definition)
         except LookupError as error:
             raise self._invalid(str(error)) from error
 
-    def _source(self, pipeline: Pipeline, wanted: Body) -> tuple[str, str]:
+    def _source(self, pipeline: Pipeline, source: Body) -> tuple[str, str]:
         """Branch and commit that are asked for; the definition's branch where none is."""
-        source = ((wanted.get("resources") or {}).get("repositories") or {}).get("self") or {}
         reference = str(source.get("refName") or pipeline.definition["repository"].get("defaultBranch") or "main")
         branch = reference.removeprefix(BRANCH)
         commit = source.get("version") or git_server.head(pipeline.directory, branch)
@@ -153,14 +157,19 @@ class DevOpsRuns(DevOpsService):
             "createdDate": moment(run["created"]),
             "templateParameters": run["parameters"],
             "resources": {"repositories": {"self": own}},
-            "pipeline": {"id": pipeline.number, "name": run["name"], "folder": "\\", "revision": 1},
-            "_links": {"web": {"href": self._page(call, run)}},
+            "pipeline": {
+                "id": pipeline.number,
+                "name": run["name"],
+                "folder": pipeline.definition["path"],
+                "revision": pipeline.definition["revision"],
+            },
+            "url": self.address(call, pipeline.project["id"], f"_apis/pipelines/{pipeline.number}/runs", run["id"]),
+            "_links": {"web": {"href": self.page_of(call, run)}},
         }
 
-    def _page(self, call: Call, run: Body) -> str:
+    def page_of(self, call: Call, run: Body) -> str:
+        """Where a person looks at it."""
         return self.address(call, self.project(call)["name"], f"_build/results?buildId={run['id']}")
-
-    # Build's view
 
     def needed(self, call: Call) -> Body:
         """The run of the path, of this project. Raises the service's 404."""
@@ -170,96 +179,3 @@ class DevOpsRuns(DevOpsService):
             text = f"The requested build {call.params['build']} could not be found."
             raise self.dialect.error(404, "BuildNotFoundException", text)
         return run
-
-    def list_builds(self, call: Call) -> Body:
-        """The newest first; `definitions` (their numbers) and $top."""
-        owner = f"{self.organization(call)['name']}/{self.project(call)['name']}"
-        wanted = [one for one in call.query.get("definitions", "").split(",") if one]
-        found = [run for run in self._runner.records(HOST, owner) if not wanted or run["pipeline"] in wanted]
-        return listed([self._build(call, run) for run in found[: whole_number(call, "$top", 1000)]])
-
-    def show_build(self, call: Call) -> Body:
-        return self._build(call, self.needed(call))
-
-    def change_build(self, call: Call) -> Body:
-        """{"status": "cancelling"}; nothing happens to a run that has ended."""
-        run = self.needed(call)
-        if call.json().get("status") != "cancelling":
-            raise self.dialect.malformed("The sandbox changes a build's status to cancelling only.")
-        self._runner.cancel(run["id"])
-        return self._build(call, self.needed(call))
-
-    def _build(self, call: Call, run: Body) -> Body:
-        organization, project = self.organization(call), self.project(call)
-        by = devops_members.identity(organization, Principal(**run["requested_by"]))
-        over = run["state"] == "completed"
-        return {
-            "id": int(run["id"]),
-            "buildNumber": run["number"],
-            "status": BUILD_STATES[run["state"]],
-            **({"result": run["result"], "finishTime": moment(run["finished"])} if over else {}),
-            "queueTime": moment(run["created"]),
-            "startTime": moment(run["started"]),
-            "definition": {"id": int(run["pipeline"]), "name": run["name"], "path": "\\"},
-            "project": self.reference(project),
-            "sourceBranch": f"{BRANCH}{run['branch']}",
-            "sourceVersion": run["commit"],
-            "reason": REASONS[run["reason"]],
-            "requestedFor": by,
-            "requestedBy": by,
-            "templateParameters": run["parameters"],
-            "validationResults": [
-                {"result": one["type"], "message": one["message"]} for one in run["issues"] if one["type"] == "error"
-            ],
-            "_links": {"web": {"href": self._page(call, run)}},
-        }
-
-    def timeline(self, call: Call) -> Body:
-        run = self.needed(call)
-        return {"id": run["id"], "changeId": 1, "records": devops_timeline.records(run)}
-
-    def logs(self, call: Call) -> Body:
-        shown = [one["log"] for one in devops_timeline.records(self.needed(call)) if one["log"]]
-        return listed(shown)
-
-    def log(self, call: Call) -> Body | Response:
-        """Its lines from `startLine` to `endLine`; as JSON for who asks for that."""
-        run = self.needed(call)
-        there = {str(one["log"]["id"]): one["id"] for one in devops_timeline.records(run) if one["log"]}
-        part = there.get(call.params["log"])
-        if part is None:
-            text = f"The log with ID {call.params['log']} could not be found."
-            raise self.dialect.error(404, "LogNotFoundException", text)
-        lines = self._runner.log(run["id"], part, whole_number(call, "startLine", 0))
-        if last := call.query.get("endLine"):
-            lines = lines[: max(0, int(last) - whole_number(call, "startLine", 0))]
-        if "application/json" in call.headers.get("accept", ""):
-            return {"count": len(lines), "value": lines}
-        return PlainTextResponse("".join(f"{line}\r\n" for line in lines))
-
-    def artifacts(self, call: Call) -> Body:
-        run = self.needed(call)
-        place = self.address(call, self.project(call)["name"], "_apis/build/builds", run["id"], "artifacts")
-        return listed(
-            [
-                {
-                    "id": number,
-                    "name": name,
-                    "resource": {"type": "PipelineArtifact", "downloadUrl": f"{place}/{name}/content?format=zip"},
-                }
-                for number, name in enumerate(self._runner.artifacts(run["id"]), 1)
-            ]
-        )
-
-    def artifact(self, call: Call) -> Response:
-        """All of it as a zip file."""
-        run, name = self.needed(call), call.params["artifact"]
-        folder = self._runner.artifacts(run["id"]).get(name)
-        if folder is None:
-            text = f"The artifact {name} could not be found for build {run['id']}."
-            raise self.dialect.error(404, "ArtifactNotFoundException", text)
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for file in sorted(folder.rglob("*")):
-                archive.write(file, f"{name}/{file.relative_to(folder)}")
-        return Response(packed.getvalue(), media_type="application/zip")

@@ -20,6 +20,7 @@ class Dialect:
     """The open dialect: anyone may call, errors are plain. The others refine it."""
 
     name = "open"
+    ignores_case = False  # in paths
 
     def sign_in(self, sandbox: Sandbox, call: Call) -> Principal | None:
         """Who calls. Raises ApiError where the service asks for a credential and this one will not do."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -128,6 +129,35 @@ def message(path: Path, commit: str) -> str:
     return _of_commit(path, commit, "show", "--no-patch", "--format=%B", commit).decode("utf-8", "replace").strip()
 
 
+class Commit(NamedTuple):
+    """One entry of a log; times as ISO 8601 in UTC."""
+
+    id: str
+    tree: str
+    parents: list[str]
+    author: dict[str, str]  # name, email, date
+    committer: dict[str, str]
+    message: str
+
+
+def log(path: Path, commit: str, skip: int = 0, top: int = 100, file: str = "") -> list[Commit]:
+    """What led to the commit, the newest first; only what has changed `file`, where one is given.
+
+    Raises LookupError for what is no commit here.
+    """
+    form = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B%x00"
+    options = [form, "--date=format-local:%Y-%m-%dT%H:%M:%SZ", f"--skip={skip}", f"--max-count={top}"]
+    files = ["--", f":(top,literal){file}"] if file else []
+    told = _of_commit(path, commit, "log", *options, commit, *files).decode("utf-8", "replace")
+    fields = told.split("\0")[:-1]
+    return [_logged(fields[at : at + 10]) for at in range(0, len(fields), 10)]
+
+
+def _logged(fields: list[str]) -> Commit:
+    who = [dict(zip(("name", "email", "date"), fields[at : at + 3], strict=True)) for at in (3, 6)]
+    return Commit(fields[0].strip(), fields[1], fields[2].split(), who[0], who[1], fields[9].strip())
+
+
 def answer(
     call: Call, path: Path, rest: str, pushed: Pushed, for_hooks: Mapping[str, str] = MappingProxyType({})
 ) -> Response:
@@ -205,6 +235,7 @@ def environment() -> dict[str, str]:
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,
         "LC_ALL": "C",
+        "TZ": "UTC",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",

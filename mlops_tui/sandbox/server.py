@@ -67,13 +67,17 @@ SERVICES = (
     "online_deployments:OnlineDeployments",
     "resource_groups:AnyResource",
     "pipelines.service:Pipelines",  # before the hosts, which register with it
+    "devops_areas:Areas",
     "devops_organizations:Organizations",
     "devops_projects:Projects",
     "devops_git:DevOpsRepositories",
+    "devops_contents:RepositoryContents",
     "devops_definitions:Definitions",
+    "devops_pools:Pools",
     "devops_environments:Environments",
     "devops_connections:Connections",
     "devops_runs:DevOpsRuns",
+    "devops_builds:DevOpsBuilds",
     "devops_approvals:Approvals",
     "members:Members",
     "scim:Scim",
@@ -160,7 +164,10 @@ def _route(sandbox: Sandbox, endpoint: Endpoint) -> Route:
     async def handle(request: Request) -> Response:
         return await _dispatch(sandbox, endpoint, request)
 
-    return Route(endpoint.path, handle, methods=[endpoint.method])
+    route = Route(endpoint.path, handle, methods=[endpoint.method])
+    if endpoint.dialect.ignores_case:
+        route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return route
 
 
 async def _dispatch(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Response:
