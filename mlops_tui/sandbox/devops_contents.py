@@ -17,7 +17,7 @@ from mlops_tui.sandbox.devops_service import DevOpsService, listed
 from mlops_tui.sandbox.git_server import Commit
 from mlops_tui.sandbox.parameters import whole_number
 
-RAW = ("octetstream", "text")
+OCTETS, TEXT = "application/octet-stream", "text/plain"
 
 
 class RepositoryContents(DevOpsService):
@@ -49,8 +49,8 @@ class RepositoryContents(DevOpsService):
         item = found[name]
         if item["gitObjectType"] == "tree":
             return item
-        if _is_raw(call):
-            return Response(git_server.show(directory, commit, name), media_type="application/octet-stream")
+        if kind := _raw(call):
+            return Response(git_server.show(directory, commit, name), media_type=kind)
         if asked.get("includeContent", "").lower() == "true":
             item["content"] = git_server.show(directory, commit, name).decode("utf-8", "replace")
         return item
@@ -140,10 +140,11 @@ class RepositoryContents(DevOpsService):
         return self.dialect.error(404, "GitItemNotFoundException", text)
 
 
-def _is_raw(call: Call) -> bool:
-    accepted = call.headers.get("accept", "")
-    is_asked = call.query.get("$format", "").lower() in RAW
-    return is_asked or accepted.startswith(("text/plain", "application/octet-stream"))
+def _raw(call: Call) -> str:
+    """As what a file is to come, if not as JSON."""
+    by_format = {"octetstream": OCTETS, "text": TEXT}.get(call.query.get("$format", "").lower(), "")
+    accepted = call.headers.get("accept", "").partition(";")[0]
+    return by_format or (accepted if accepted in (OCTETS, TEXT) else "")
 
 
 def _is_within(name: str, folder: str, level: str) -> bool:

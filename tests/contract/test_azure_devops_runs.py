@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mlops_tui.clouds.azure_devops import AzureDevOps
+from mlops_tui.clouds.azure_devops_rest import PREVIEW
 from mlops_tui.clouds.ci_host import Repository, RunOrder
 from mlops_tui.clouds.directory import FederatedCredential
 from mlops_tui.engine import Engine
@@ -254,9 +255,8 @@ def test_what_the_pipeline_may_not_use_ends_it(shop: Shop, live: LiveSandbox) ->
     assert connection is not None
     assert pipeline is not None
     body = {"pipelines": [{"id": pipeline.id, "authorized": False}]}
-    shop.host.wires._rest.call(
-        "PATCH", f"{shop.project.name}/_apis/pipelines/pipelinepermissions/endpoint/{connection.id}", body
-    )
+    place = f"{shop.project.name}/_apis/pipelines/pipelinepermissions/endpoint/{connection.id}"
+    shop.host.wires._rest.call("PATCH", place, body, **{"api-version": PREVIEW})
     run = shop.until(shop.host.queue(RunOrder("main")).id, "failed")
     assert "does not have permissions to use the referenced service connection(s)" in run.detail
     shop.host.wires.delete_connection(connection)
