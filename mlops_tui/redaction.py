@@ -14,6 +14,11 @@ SHORTEST = 6  # shorter "secrets" would blot out ordinary words
 
 # A net below the net: what looks like a token is hidden even if nobody registered it.
 _LOOKS_SECRET = re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+")
+# Control sequences of terminals (ECMA-48: CSI, OSC, two characters), control characters, and signs without a width.
+_UNSEEN = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
+)
 
 _lock = threading.Lock()
 _known: set[str] = set()
@@ -102,6 +107,15 @@ def registered() -> frozenset[str]:
 
 
 def redact(text: str) -> str:
+    """Whoever shows the text may leave out colours and what else is not seen: no secret may come together by that."""
+    shown = _masked(text)
+    if not _UNSEEN.search(text):
+        return shown
+    hidden = _masked(_UNSEEN.sub("", text))
+    return shown if hidden == _UNSEEN.sub("", shown) else hidden
+
+
+def _masked(text: str) -> str:
     pattern = _pattern
     if pattern is not None:
         text = pattern.mask(text)

@@ -20,7 +20,8 @@ STEPS_OF_THE_HOST = 1  # "Set up job" has what comes before the first beginning
 
 
 def lines_of(text: str) -> list[str]:
-    return text.removeprefix("\ufeff").splitlines()
+    """Whatever else ends a line elsewhere (U+2028) is a part of one there."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
 
 
 def without_moments(lines: Sequence[str]) -> tuple[str, ...]:

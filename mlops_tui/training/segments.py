@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from mlops_tui.errors import NotFoundError
+from mlops_tui.redaction import redact
 
 END = "_END"
 AT_ONCE = 8  # segments fetched side by side where many are to be read
@@ -128,9 +129,16 @@ class Segments:
     def _take(self, data: bytes) -> None:
         self._offset += len(data)
         text = self._partial + self._decoder.decode(data)
-        # Only "\n" ends a line: a progress bar's "\r" redraws one, and the last drawing is the one to keep.
         *whole, self._partial = text.split("\n")
-        self._lines += [line.rstrip("\r").rpartition("\r")[2] for line in whole]
+        self._lines += [_drawn(line.rstrip("\r")) for line in whole]
+
+
+def _drawn(line: str) -> str:
+    """Only a new line ends one: a progress bar's carriage return redraws it, and the last drawing is the one to keep.
+
+    What is secret is hidden while the line is whole: nobody would know the rest of it again.
+    """
+    return redact(line).rpartition("\r")[2] if "\r" in line else line
 
 
 def _name(index: int) -> str:

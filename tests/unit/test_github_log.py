@@ -41,6 +41,11 @@ STEPS = [
 ]
 
 
+def test_only_what_ends_a_line_on_github_ends_one() -> None:
+    assert lines_of("\ufeffone\u2028still\x0bone\r\ntwo\n\nfour") == ["one\u2028still\x0bone", "two", "", "four"]
+    assert lines_of("") == []
+
+
 def lines(number: int) -> list[str]:
     return list(without_moments(of_step(lines_of(LOG), STEPS, number)))
 

@@ -74,6 +74,19 @@ def test_tokens_are_hidden_even_if_nobody_registered_them() -> None:
     assert redact("dapi is a prefix; dapi0123 too short") == "dapi is a prefix; dapi0123 too short"
 
 
+@pytest.mark.parametrize(
+    "unseen", ["\x1b[0m", "\x1b[1;31m", "\x1b]0;title\x07", "\r", "\x00", "\x08", "\x85", "\u200b", "\ufeff", "\u2028"]
+)
+def test_what_nobody_sees_does_not_carry_a_secret_past(unseen: str) -> None:
+    """Terminals and screens leave it out, and show the rest side by side."""
+    register("s3cret-value")
+    for text in (f"a s3c{unseen}ret-value", f"s{unseen}3cret-valu{unseen}e!"):
+        assert MASK in redact(text)
+        assert "ret-val" not in redact(text)
+    assert redact(f"a{unseen}b s3cret-value") == f"a{unseen}b {MASK}", "what hides nothing stays"
+    assert redact(f"red{unseen} text\n") == f"red{unseen} text\n"
+
+
 def test_redacting_twice_changes_nothing_more() -> None:
     register("s3cret-value")
     once = redact("s3cret-value")

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_tui import redaction
 from mlops_tui.errors import NotFoundError, UnreachableError
 from mlops_tui.training import segments
 from mlops_tui.training.segments import Segments
@@ -111,6 +112,16 @@ def test_a_lost_connection_loses_and_doubles_nothing(folder: Folder, log: Segmen
 def test_a_progress_bar_leaves_its_last_drawing(folder: Folder, log: Segments) -> None:
     folder.files = {"000000.log": b"10%\r50%\r100%\ndone\r\n"}
     assert log.read() == ["100%", "done"]
+
+
+def test_a_secret_that_is_drawn_over_does_not_show_its_end(
+    folder: Folder, log: Segments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
+    redaction.register("s3cret-value")
+    folder.files = {"000000.log": b"a s3c\rret-value\n"}
+    assert log.read() == [f"a {redaction.MASK}"]
 
 
 def test_a_million_lines_are_read_in_passing(folder: Folder, log: Segments) -> None:

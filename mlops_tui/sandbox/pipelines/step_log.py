@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from mlops_tui.sandbox.pipelines.masks import Masks
 
+LINE_END = re.compile(r"\r\n|\r|\n")  # as .NET reads, in which both hosts' agents are written
 LONGEST_LINE = 32_768  # characters; the rest of a line is left out
 SIZE_LIMIT = 16 * 1024**2  # bytes of one log
 
@@ -26,7 +28,8 @@ class StepLog:
 
     def say(self, text: str) -> None:
         """One line, or several."""
-        for line in self._masks.hide(text).splitlines() or [""]:
+        *lines, rest = LINE_END.split(self._masks.hide(text))
+        for line in [*lines, rest] if rest or not lines else lines:
             self._write(line[:LONGEST_LINE])
 
     def _write(self, line: str) -> None:
