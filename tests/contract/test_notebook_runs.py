@@ -49,6 +49,17 @@ def test_a_notebook_reads_its_parameters_and_returns_a_value(desk: Desk) -> None
     ]
 
 
+def test_what_a_notebook_speaks_of_is_imported_before_it_begins(desk: Desk) -> None:
+    """In the cluster's process, once for all runs: each would wait a second for it."""
+    outcome, _ = desk.run(
+        """
+        import sys
+        dbutils.notebook.exit(str("azure.ai.ml" in sys.modules))
+        """
+    )
+    assert outcome.result == "True"
+
+
 def test_an_unknown_widget_is_an_error_as_on_the_platform(desk: Desk) -> None:
     outcome, _ = desk.run('dbutils.widgets.get("beta")')
     assert outcome.state == "FAILED"

@@ -23,7 +23,7 @@ from mlops_tui.sandbox.notebooks.launch import close_all_but, open_descriptors
 from mlops_tui.sandbox.notebooks.processes import die_with_parent
 from mlops_tui.sandbox.notebooks.run import NotebookRun, Outcome
 from mlops_tui.sandbox.notebooks.supervisor import GRACE, Supervisor
-from mlops_tui.sandbox.notebooks.warming import QUIET, SINGLE_THREADED, warm_up
+from mlops_tui.sandbox.notebooks.warming import QUIET, SINGLE_THREADED, prepare_for, warm_up
 
 
 @dataclass
@@ -89,6 +89,8 @@ class Warm:
                     running.connection.send(b"c")
 
     def _start(self, run: NotebookRun) -> None:
+        if self._forking:
+            prepare_for(run.notebook)
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:

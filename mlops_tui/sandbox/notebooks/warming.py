@@ -10,9 +10,11 @@ import gc
 import importlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ SINGLE_THREADED = {
     "ARROW_IO_THREADS": "1",
 }
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg", "GIT_PYTHON_REFRESH": "quiet"}
+
+# What takes a second to import, and only some notebooks need.
+SELDOM = ("azure.ai.ml",)
 
 
 def warm_up() -> None:
@@ -42,6 +47,24 @@ def warm_up() -> None:
     gc.freeze()
 
 
+def prepare_for(notebook: Path) -> None:
+    """Import what this notebook, or one that it takes in, speaks of: once here, and not in each of its runs."""
+    try:
+        text = notebook.read_text(encoding="utf-8")
+        taken_in = [notebook.parent / f"{name}.py" for name in re.findall(r"%run \./(\w+)", text)]
+        text += "".join(one.read_text(encoding="utf-8") for one in taken_in)
+    except (OSError, ValueError):  # the run will tell
+        return
+    gc.disable()
+    for name in SELDOM:
+        if name in text and name not in sys.modules:
+            with warnings.catch_warnings(), suppress(ImportError):  # here, too
+                warnings.simplefilter("ignore")
+                importlib.import_module(name)
+            gc.freeze()
+    gc.enable()
+
+
 def _train(folder: Path) -> None:
     import numpy as np
     import pandas as pd
@@ -50,7 +73,9 @@ def _train(folder: Path) -> None:
     from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
     from sklearn.model_selection import train_test_split
 
-    if find_spec("skops"):  # by which MLflow stores models: it looks through all modules that MLflow has not imported yet
+    if find_spec(
+        "skops"
+    ):  # by which MLflow stores models: it looks through all modules that MLflow has not imported yet
         importlib.import_module("skops.io")
     import mlflow
 
