@@ -86,7 +86,7 @@ class DevOpsBuilds(DevOpsService):
     def change(self, call: Call) -> Body:
         """{"status": "cancelling"}; nothing happens to a run that has ended."""
         run = self._runs.needed(call)
-        if call.json().get("status") != "cancelling":
+        if str(call.json().get("status")).lower() != "cancelling":
             raise self.dialect.malformed("The sandbox changes a build's status to cancelling only.")
         self._runner.cancel(run["id"])
         return self._build(call, self._runs.needed(call))

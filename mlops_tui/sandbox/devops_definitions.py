@@ -141,6 +141,7 @@ class Definitions(DevOpsService):
                 if value is not None:
                     self.store.put(SECRET, f"{key}/{name}", {"value": value})
                 variable["value"] = None
+        made["repository"] = self._repository(call, project, made["repository"])
         made |= {
             "project": self.reference(project),
             "path": made.get("path") or "\\",
@@ -155,6 +156,12 @@ class Definitions(DevOpsService):
         }
         self.store.put(DEFINITION, key, made)
         return made
+
+    def _repository(self, call: Call, project: Body, wanted: Body) -> Body:
+        """With the name and the address that it has."""
+        found = self.sandbox.find(DevOpsRepositories).find(project, str(wanted["id"]))
+        assert found is not None  # `_check` has seen to that
+        return wanted | {"name": found["name"], "url": self.address(call, project["name"], "_git", found["name"])}
 
     def _forget_secrets(self, key: str) -> None:
         for name, _ in self.store.items(SECRET, key + "/"):

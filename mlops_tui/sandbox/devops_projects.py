@@ -74,7 +74,8 @@ class Projects(DevOpsService):
         shown = self._shown(call, project)
         if call.query.get("includeCapabilities", "").lower() != "true":
             return shown
-        template = {"templateTypeId": project["process"], "templateName": PROCESSES[project["process"]]}
+        process = project.get("process", next(iter(PROCESSES)))  # older practice clouds kept none
+        template = {"templateTypeId": process, "templateName": PROCESSES[process]}
         source = {"sourceControlType": "Git", "gitEnabled": "True", "tfvcEnabled": "False"}
         return shown | {"capabilities": {"processTemplate": template, "versioncontrol": source}}
 

@@ -187,6 +187,7 @@ def test_pipelines_come_in_pages_and_are_found_by_pattern(wire: Wire) -> None:
         }
         made = wire.ask("POST", f"/devops/practice/{PROJECT}/_apis/build/Definitions", body)
         assert made.status_code == 200
+        assert made.json()["repository"]["name"] == PROJECT
     place = f"/devops/practice/{PROJECT}/_apis/pipelines"
     page = wire.ask("GET", f"{place}?$top=1")
     assert [one["name"] for one in page.json()["value"]] == ["alpha"]
