@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.desks.line import Topic
 
 PRACTICE = {"cloud": "sandbox"}
-ABOUT = "From an empty Azure subscription to a trained model on Azure Databricks, every step live."
+ABOUT = "From an empty Azure subscription to a model that answers, every step live."
 LOOKING = "looking for ways to sign in on this machine …"
 
 
