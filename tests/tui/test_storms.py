@@ -155,9 +155,9 @@ def app_on(replay: Replay, folder: Path) -> MlopsApp:
 async def visit(pilot: Pilot[Any], places: Sequence[Sequence[str]] = PLACES) -> None:
     """Every section, with its tabs and dialogs."""
     for keys in places:
-        await pilot.pause(0.1)
+        await pilot.pause()
         await pilot.press(*keys)
-        await pilot.pause(0.1)
+        await pilot.pause()
 
 
 @pytest.mark.parametrize("name", TEXTS)
