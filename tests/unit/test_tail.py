@@ -187,6 +187,7 @@ def test_on_this_machine_a_connection_that_stays_lost_means_a_stopped_practice_c
     with pytest.raises(UnreachableError, match="not answered") as caught:
         trained(FakeWorkspace([{A: "running"}] * 3, unreachable=10**6, host="https://localhost:8443"))
     assert "practice cloud has stopped" in caught.value.hint
+    assert "--follow" in caught.value.hint, "what would follow this very run again"
 
 
 def test_who_may_not_look_at_the_cluster_follows_the_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
