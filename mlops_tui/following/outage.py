@@ -53,8 +53,8 @@ class Outage:
         one = self._followed
         if one.local:
             hint = (
-                f"The practice cloud has stopped, and what was at work in it has ended. How far it came tells {one.back}; "
-                "or run the same command again. Either starts the practice cloud."
+                "The practice cloud has stopped, and what was at work in it has ended. How far it came tells "
+                f"{one.back}; or run the same command again. Either starts the practice cloud."
             )
         else:
             hint = f"What runs goes on without us{f': {one.page}' if one.page else ''}. Come back with: {one.back}"

@@ -86,7 +86,8 @@ class DevOpsRepositories(DevOpsService):
         return self.dialect.error(404, "GitRepositoryNotFoundException", text)
 
     def _shown(self, call: Call, project: Body, repository: Body) -> Body:
-        branches = git_server.heads(self.directories().create(repository["id"]))
+        directory = self.directories().create(repository["id"])
+        branches = git_server.heads(directory)
         shown = {
             "id": repository["id"],
             "name": repository["name"],
@@ -98,8 +99,7 @@ class DevOpsRepositories(DevOpsService):
             "isDisabled": False,
         }
         if branches:
-            default = "main" if "main" in branches else min(branches)
-            shown["defaultBranch"] = f"refs/heads/{default}"
+            shown["defaultBranch"] = f"refs/heads/{git_server.default_branch(directory)}"
         return shown
 
     def list(self, call: Call) -> Body:
@@ -154,7 +154,10 @@ class DevOpsRepositories(DevOpsService):
             except ApiError as error:
                 raise self.dialect.error(403, "GitNeedsPermissionException", text) from error
 
+        directory = self.directories().create(repository["id"])
+
         def pushed(updates: list[Update]) -> None:
+            git_server.settle_default(directory, updates)
             start_runs(self.sandbox, self.organization(call), self.project(call), repository, updates, call.caller)
 
-        return git_server.answer(call, self.directories().create(repository["id"]), rest, pushed)
+        return git_server.answer(call, directory, rest, pushed)

@@ -102,6 +102,18 @@ def head(path: Path, branch: str) -> str | None:
     return heads(path).get(branch)
 
 
+def default_branch(path: Path) -> str:
+    """What HEAD names, whether it is there or not."""
+    return (path / "HEAD").read_text().strip().removeprefix("ref: refs/heads/")
+
+
+def settle_default(path: Path, updates: list[Update]) -> None:
+    """On both hosts the first branch that is pushed to an empty repository is its default one."""
+    pushed = [update.branch for update in updates if update.after]
+    if pushed and default_branch(path) not in heads(path):
+        git(path, "symbolic-ref", "HEAD", f"refs/heads/{pushed[0]}")
+
+
 def tree(path: Path, commit: str) -> dict[str, str]:
     """Path -> git's id of the content, of every file. Raises LookupError for what is no commit here."""
     return _listed(path, commit, "-r")

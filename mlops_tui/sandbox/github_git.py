@@ -69,13 +69,11 @@ class GitHubGit(GitHubService):
             self.sandbox.find(GitHubWorkflows).pushed(repository, call.caller, updates)
 
     def _with_default_branch(self, repository: Body, updates: list[Update]) -> Body:
-        """The first branch that is pushed to an empty repository is its default one."""
-        pushed = [update.branch for update in updates if update.after]
         path = self.git.create(str(repository["id"]))
-        if not pushed or repository["default_branch"] in git_server.heads(path):
+        git_server.settle_default(path, updates)
+        if repository["default_branch"] == git_server.default_branch(path):
             return repository
-        git_server.git(path, "symbolic-ref", "HEAD", f"refs/heads/{pushed[0]}")
-        changed = repository | {"default_branch": pushed[0]}
+        changed = repository | {"default_branch": git_server.default_branch(path)}
         self.store.put(REPOSITORY, f"{repository['owner']}/{repository['name']}".lower(), changed)
         return changed
 

@@ -60,6 +60,8 @@ class GitHubWiring:
         project, github = session.project, session.clients.github
         repository = github.find_repository()
         if repository is None:
+            for login in _approvers(project):
+                github.settings.user(login)
             known_after = tuple(replace(change, after="repository") for change in self.wanted(project))
             return Finding((*known_after, *github_trust.outdated(session)))
         changes = _compare_variables(session, github)

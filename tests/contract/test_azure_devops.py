@@ -54,6 +54,18 @@ def test_a_repository_comes_with_its_project_and_git_clones_and_pushes_it(live: 
         assert host.find_repository() is None
 
 
+def test_the_first_branch_that_is_pushed_is_the_default_one(live: LiveSandbox, tmp_path: Path) -> None:
+    """What Databricks looks for when a Git folder is made of the repository."""
+    with devops(live, project_of(live, "other-branch")) as host:
+        made = host.make_repository()
+        git = Git(live, tmp_path, host.authorization())
+        git.push(made.clone_url, {"one.txt": "1"}, "First", branch="feature/x")
+        assert "ref: refs/heads/feature/x\tHEAD" in git.run("ls-remote", "--symref", made.clone_url).stdout
+        git.push(made.clone_url, {"two.txt": "2"}, "Second", branch="main")
+        assert "ref: refs/heads/feature/x\tHEAD" in git.run("ls-remote", "--symref", made.clone_url).stdout
+        assert host.delete_repository(made)
+
+
 def test_a_repository_in_a_project_of_others_goes_alone(live: LiveSandbox) -> None:
     with devops(live, project_of(live, "shared", project="of-others")) as host:
         host.make_repository()
