@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mlops_tui.clouds.ci_host import Repository
-from mlops_tui.errors import ConflictError
+from mlops_tui.errors import ConflictError, NotFoundError
 from mlops_tui.events import Change
+from mlops_tui.pipelines.own_job import own_job
 from mlops_tui.project_file import notebook_source
 from mlops_tui.setup import git_credential, git_edits
 from mlops_tui.setup.job_notebooks import BY_HAND, IN_REPOSITORY, PROVIDERS
@@ -74,6 +76,8 @@ class GitFolder:
         if folder is not None and folder.provider.lower() != PROVIDERS[project.ci.host].lower():
             raise _in_the_way(folder)  # before a repository is made on the other host
         repository, head = _repository(session), session.know("branch_head", "repository")
+        if own_job(project, os.environ):
+            return _seen_by_a_job(session, folder, head)
         there = git_credential.find(databricks.git, project)
         if folder is None and there is None:
             git_credential.require_token(project)
@@ -165,6 +169,25 @@ def _compare(
         session.learn(KNOWN, folder.commit)
     both = tuple(path for path in edited if at_commit.get(path) != at_head.get(path))
     return Beside(folder, head, edited, in_the_way=both)
+
+
+def _seen_by_a_job(session: Session, folder: Folder | None, commit: str) -> Finding:
+    """Of the pipeline, which may not ask the host: `commit` is its own. What was edited there it cannot know.
+
+    Raises NotFoundError where jobs are to take their notebooks from a folder that is not there.
+    """
+    project = session.project
+    credential = Change("keep", git_credential.what(project), "not looked at: this job has no token of the host")
+    if folder is None:
+        if project.notebook_source == "git-folder":
+            hint = "`mlops-tui setup`, run by somebody with a token of the host, makes it."
+            raise NotFoundError(f"There is no Git folder {project.git_folder} in the workspace.", hint=hint)
+        return Finding((credential,))
+    at, detail = folder.commit[:SHORT] or "nothing", f"in step at {commit[:SHORT]}"
+    if folder.commit != commit:
+        detail = f"at {at}, this job has the commit {commit[:SHORT]}"
+        session.learn(BEHIND, detail)
+    return Finding((credential, Change("keep", _what(project), detail)))
 
 
 def _in_the_way(folder: Folder) -> ConflictError:

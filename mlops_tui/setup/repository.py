@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.events import Action, Change
 from mlops_tui.pipelines.contents import contents
 from mlops_tui.pipelines.files import pipeline_file
+from mlops_tui.pipelines.own_job import own_job
 from mlops_tui.project import require
 from mlops_tui.setup.waiting import stop_if_cancelled
 from mlops_tui.steps import Finding
@@ -62,15 +64,20 @@ class ProjectRepository:
         if project.ci.host == "none":
             return Finding(())
         require(project, None, "ci_organization")
-        files = _contents(session)
-        host = session.clients.ci_host
         for known in KNOWN:
             session.forget(known)
+        if job := own_job(project, os.environ):
+            _learn(session, job.repository_id, job.url)
+            session.learn("branch_head", job.commit)
+            seen = f"not looked at: this job has its commit {job.commit[:7]}"
+            return Finding((Change("keep", _what(project), seen),))
+        files = _contents(session)
+        host = session.clients.ci_host
         repository = host.find_repository()
         if repository is None:
             made = Change("create", _what(project), project.ci.visibility)
             return Finding((made, *(Change("create", _file_what(path)) for path in files)))
-        _learn(session, repository)
+        _learn(session, repository.id, repository.clone_url)
         there: Mapping[str, str] = {}
         if head := host.head(repository, project.ci.branch):
             session.learn("branch_head", head)
@@ -84,7 +91,7 @@ class ProjectRepository:
         project = session.project
         host = session.clients.ci_host
         repository = host.find_repository() or _made(host, project, report)
-        _learn(session, repository)
+        _learn(session, repository.id, repository.clone_url)
         stop_if_cancelled(session, self.title)
         pending = {change.what for change in finding.pending}
         head = host.head(repository, project.ci.branch)
@@ -158,9 +165,9 @@ def _made(host: CiHost, project: Project, report: Report) -> Repository:
     return repository
 
 
-def _learn(session: Session, repository: Repository) -> None:
-    session.learn("repository_url", repository.clone_url)
-    session.learn("repository_id", repository.id)
+def _learn(session: Session, repository_id: str, url: str) -> None:
+    session.learn("repository_url", url)
+    session.learn("repository_id", repository_id)
 
 
 def _contents(session: Session) -> Mapping[str, bytes]:

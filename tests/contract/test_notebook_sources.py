@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from mlops_tui.clouds.cloud import Cloud, local_cloud
 from mlops_tui.clouds.databricks import Databricks
 from mlops_tui.engine import Engine
+from mlops_tui.errors import SignInError
 from mlops_tui.project import Ci, ClusterSpec, Project
 from mlops_tui.sandbox import process
 from mlops_tui.session import Session
@@ -59,6 +60,12 @@ class Desk:
             outcome = engine.apply(plan)
             assert outcome.error is None, outcome.error
             return pending
+
+    def folder_behind(self) -> str:
+        """What the training warns of."""
+        with closing(self.session()) as session:
+            Engine(self.steps(), session, lambda _: None).plan()
+            return session.know("git_folder_behind", "git-folder") if session.knows("git_folder_behind") else ""
 
     def settings(self) -> dict[str, Any]:
         with closing(self.session()) as session:
@@ -143,6 +150,45 @@ def test_a_training_runs_the_repositorys_notebook_and_a_second_setup_writes_noth
     desk.project = replace(desk.project, notebook_source="workspace")
     assert desk.set_up() == 1
     assert desk.train() == f"{desk.project.notebook_folder}/train 0.5"
+
+
+@pytest.mark.parametrize("source", ["git", "git-folder"])
+def test_the_pipelines_own_job_takes_them_from_there_without_a_token_of_the_host(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, source: Literal["git", "git-folder"]
+) -> None:
+    desk.project = replace(desk.project, notebook_source=source)
+    desk.set_up()
+    project, before = desk.project, desk.writes()
+    with closing(desk.session()) as session:
+        found = session.clients.ci_host.find_repository()
+        assert found
+        head = session.clients.ci_host.head(found, project.ci.branch) or ""
+    desk.project = replace(project, ci=replace(project.ci, github_token="", azure_devops_token=""))
+    told = {
+        "GITHUB_REPOSITORY": f"practice/{project.repository}",
+        "GITHUB_SERVER_URL": desk.live.origin,
+        "GITHUB_REPOSITORY_ID": found.id,
+        "GITHUB_SHA": head,
+        "SYSTEM_TEAMPROJECT": project.ci_project,
+        "BUILD_REPOSITORY_NAME": project.repository,
+        "BUILD_REPOSITORY_URI": found.clone_url.replace("https://", "https://practice@"),
+        "BUILD_REPOSITORY_ID": found.id,
+        "BUILD_SOURCEVERSION": head,
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert desk.set_up() == 0
+    assert desk.writes() == before
+    assert desk.folder_behind() == ""
+    for name in ("GITHUB_SHA", "BUILD_SOURCEVERSION"):
+        monkeypatch.setenv(name, "c0ffee" + head[6:])
+    assert desk.set_up() == 0
+    assert desk.folder_behind() == f"at {head[:7]}, this job has the commit c0ffee{head[6]}"
+    for name in ("GITHUB_REPOSITORY", "BUILD_REPOSITORY_NAME"):
+        monkeypatch.setenv(name, "somebody/elses")
+    # A job of another repository has to ask: of Azure DevOps by the Azure sign-in, which this one may.
+    with pytest.raises(SignInError) if project.ci.host == "github" else nullcontext():
+        assert desk.set_up() == 0
 
 
 def test_a_job_needs_only_what_has_its_notebooks() -> None:
