@@ -45,6 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = longest_first(items)
 
 
+def pytest_collection_finish() -> None:
+    """What all tests have imported stays: no collection need look through it, of which each sandbox's end has one."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _secrets_of_other_tests_are_words_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test hides stays hidden in its process: the words that it used must not vanish from the next one."""

@@ -15,6 +15,7 @@ from databricks.sdk import WorkspaceClient
 from mlops_tui.sandbox.container_keeper import Keeper
 from tests.conftest import LiveSandbox
 from tests.contract.delivery_desk import ML, MODEL, NEXT, STAGING_KEY, Delivery, delivery_in
+from tests.contract.notebook_desk import wait_for
 
 pytestmark = [pytest.mark.xdist_group("delivery-notebooks"), pytest.mark.timeout(300)]
 
@@ -157,6 +158,7 @@ def test_a_workspace_that_is_there_already_gets_the_registry(delivery: Delivery,
     parts = {name: kept["properties"][name] for name in ("storageAccount", "keyVault", "applicationInsights")}
     body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": parts}
     delivery.arm("PUT", other, body)
+    wait_for(lambda: delivery.arm("GET", other)["properties"]["provisioningState"] == "Succeeded")
     client = WorkspaceClient(host=delivery.live.origin, token=delivery.live.token)
     client.secrets.create_scope("other")
     for key, value in (delivery.kept | {"workspace_name": "mlops-other"}).items():
