@@ -74,7 +74,7 @@ def test_from_an_empty_home_to_the_table_of_runs_with_the_keyboard_alone(place: 
         shown.wait("Practice on this machine", 20)
         shown.press("enter")
         shown.wait("changes to make", 60)
-        for title in ("Resource group", "Secret scope", "Training job"):
+        for title in ("Resource group", "Secret scope", "Azure ML workspace"):
             assert title in shown.text
         shown.press("a")
         shown.wait("in the practice cloud?")

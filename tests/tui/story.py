@@ -205,9 +205,9 @@ async def _let_the_host_do_it(pilot: Pilot[Any], live: bool) -> AsyncIterator[st
 async def _look_back(pilot: Pilot[Any]) -> AsyncIterator[str]:
     await pilot.press("4")
     await shows(pilot, "delivered")
+    await until(pilot, lambda: "SHA-256" in text_of(pilot.app) or pilot.app.size.width < 100)
     yield "history"
     await pilot.press("enter")
-    await until(pilot, lambda: "SHA-256" in text_of(pilot.app) or pilot.app.size.width < 100)
     yield "history-build"
     await pilot.press("enter")
     await shows(pilot, "SHA-256")
