@@ -222,3 +222,12 @@ def test_a_run_of_a_thousand_steps_is_no_burden() -> None:
     assert len(tree(row, "job")) == 1001
     assert time.perf_counter() - began < 1.0
     assert parts()
+
+
+def test_of_a_job_on_github_one_reads_the_step_that_took_longest_for_the_last_one_only_cleans_up() -> None:
+    steps = [
+        part(name, kind="step", parent="train", state="succeeded", has_log=True, started=1.0, finished=1.0 + seconds)
+        for name, seconds in (("Set up job", 0.0), ("mlops-tui train", 9.0), ("Complete job", 0.1))
+    ]
+    row = row_of(*begun(), *told(part("train", state="succeeded", has_log=True), *steps))
+    assert writer_of(row, row.parts["train"].part).name == "mlops-tui train"

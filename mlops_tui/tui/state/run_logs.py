@@ -6,21 +6,23 @@ from pathlib import Path
 
 from mlops_tui.events import PipelinePart
 from mlops_tui.spool import log_file
-from mlops_tui.tui.state.pipelines import RunRow
+from mlops_tui.tui.state.pipelines import RunRow, part_seconds
 
 
 def writer_of(row: RunRow, part: PipelinePart) -> PipelinePart:
-    """The part itself where it has a log; else one in it (at work, failed, or the last); else the one that it is in."""
+    """One in it that has a log (at work, failed, or the last); else the part itself; else the one that it is in."""
     own = row.parts[part.id].part if part.id in row.parts else part
-    if own.has_log:
-        return own
     inside = [each for each in below(row, own.id) if each.has_log]
     for state in ("running", "failed"):
         found = [each for each in inside if each.state == state]
         if found:
             return found[0] if state == "failed" else found[-1]
+    if inside and own.has_log:  # GitHub's log of a job is that of its steps; the last of them only cleans up
+        return max(inside, key=lambda each: part_seconds(each) or 0.0)
     if inside:
         return inside[-1]
+    if own.has_log:
+        return own
     above = row.parts.get(own.parent)
     seen = {own.id}
     while above is not None and above.part.id not in seen:
