@@ -25,6 +25,19 @@ MOST_REVIEWERS = 6
 READ, WRITE = Need("actions", "read", "read"), Need("administration", "write", "admin")
 
 
+def place_of(store: Store, call: Call, repository: Body, name: str = "") -> str:
+    """The key of a secret or a variable: the repository's, or its environment's where the call names one (404)."""
+    environment = call.params.get("environment", "")
+    if environment:
+        require(store, repository, environment)
+    return f"{repository['id']}/{environment.lower()}/{name.upper()}"
+
+
+def places_for_job(repository: Body, environment: str) -> tuple[str, ...]:
+    """How the keys begin of what a job gets: the repository's, and over them those of its environment."""
+    return tuple(f"{repository['id']}/{place}/" for place in (("", environment.lower()) if environment else ("",)))
+
+
 def require(store: Store, repository: Body, name: str) -> Body:
     """The environment. Raises 404."""
     found = store.get(ENVIRONMENT, f"{repository['id']}/{name.lower()}")

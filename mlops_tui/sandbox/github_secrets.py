@@ -18,6 +18,7 @@ from starlette.responses import Response
 from mlops_tui.sandbox.api import Body, Call, Endpoint, answer, empty
 from mlops_tui.sandbox.github_accounts import moment, new_id
 from mlops_tui.sandbox.github_dialect import GITHUB
+from mlops_tui.sandbox.github_environments import place_of, places_for_job
 from mlops_tui.sandbox.github_service import GitHubService, Need
 from mlops_tui.sandbox.secret_vault import SecretVault
 
@@ -121,18 +122,13 @@ class GitHubSecrets(GitHubService):
         return empty(204)
 
     def _place(self, call: Call, repository: Body, name: str = "") -> str:
-        from mlops_tui.sandbox.github_environments import require
-
-        environment = call.params.get("environment", "")
-        if environment:
-            require(self.store, repository, environment)
-        return f"{repository['id']}/{environment.lower()}/{name.upper()}"
+        return place_of(self.store, call, repository, name)
 
     def values(self, repository: Body, environment: str) -> dict[str, str]:
         """For a job: those of the repository, and over them those of its environment."""
         found: dict[str, str] = {}
-        for place in ("", environment.lower()) if environment else ("",):
-            for one in self.store.list(SECRET, f"{repository['id']}/{place}/"):
+        for place in places_for_job(repository, environment):
+            for one in self.store.list(SECRET, place):
                 found[one["name"]] = self._vault.open(one["value"]).decode("utf-8", "replace")
         return found
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mlops_tui.sandbox.api import Body, Call, Endpoint, answer, empty
 from mlops_tui.sandbox.github_accounts import moment
 from mlops_tui.sandbox.github_dialect import GITHUB
-from mlops_tui.sandbox.github_environments import require
+from mlops_tui.sandbox.github_environments import place_of, places_for_job
 from mlops_tui.sandbox.github_secrets import LARGEST, NAME
 from mlops_tui.sandbox.github_service import GitHubService, Need
 from mlops_tui.sandbox.store import AlreadyThereError
@@ -72,16 +72,13 @@ class GitHubVariables(GitHubService):
         return empty(204)
 
     def _place(self, call: Call, repository: Body, name: str = "") -> str:
-        environment = call.params.get("environment", "")
-        if environment:
-            require(self.store, repository, environment)
-        return f"{repository['id']}/{environment.lower()}/{name.upper()}"
+        return place_of(self.store, call, repository, name)
 
     def values(self, repository: Body, environment: str) -> dict[str, str]:
         """For a job: those of the repository, and over them those of its environment."""
         found: dict[str, str] = {}
-        for place in ("", environment.lower()) if environment else ("",):
-            found |= {one["name"]: one["value"] for one in self.store.list(VARIABLE, f"{repository['id']}/{place}/")}
+        for place in places_for_job(repository, environment):
+            found |= {one["name"]: one["value"] for one in self.store.list(VARIABLE, place)}
         return found
 
 

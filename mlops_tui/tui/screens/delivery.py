@@ -16,13 +16,12 @@ from mlops_tui.tui.desks.line import Topic
 from mlops_tui.tui.dialogs.ending import EndingDialog
 from mlops_tui.tui.screens.delivery_help import HELP
 from mlops_tui.tui.screens.endpoint_actions import EndpointActions
-from mlops_tui.tui.screens.shown_keys import with_focus_in
+from mlops_tui.tui.screens.shown_keys import with_focus_in_log
 from mlops_tui.tui.state.delivery import Job
 from mlops_tui.tui.state.lanes import next_step
 from mlops_tui.tui.widgets.delivery_bar import DeliveryBar
 from mlops_tui.tui.widgets.lane_details import LaneDetails
 from mlops_tui.tui.widgets.lanes import Lanes
-from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.nothing_delivered import NothingDelivered
 from mlops_tui.tui.widgets.paragraph import Paragraph
 from mlops_tui.tui.words.deliveries import job_words, status_words
@@ -71,10 +70,7 @@ class DeliveryScreen(EndpointActions):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """The footer has room for few: with the focus in the log, for the log's."""
-        bindings = super().active_bindings
-        around = self.focused.ancestors_with_self if self.focused else []
-        log = next((node for node in around if isinstance(node, LogView)), None)
-        return bindings if log is None else with_focus_in(bindings, log, ("slash", "l"), way_out="escape")
+        return with_focus_in_log(self, super().active_bindings)
 
     @property
     def build_in_hand(self) -> str:

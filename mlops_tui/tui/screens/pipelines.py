@@ -17,7 +17,7 @@ from mlops_tui.events import ErrorCard
 from mlops_tui.tui.desks.line import Topic
 from mlops_tui.tui.screens.pipeline_actions import PipelineActions
 from mlops_tui.tui.screens.pipelines_help import HELP
-from mlops_tui.tui.screens.shown_keys import with_focus_in
+from mlops_tui.tui.screens.shown_keys import with_focus_in_log
 from mlops_tui.tui.widgets import no_pipeline_yet as none_yet
 from mlops_tui.tui.widgets.log_view import LogView
 from mlops_tui.tui.widgets.no_pipeline_yet import NoPipelineYet
@@ -67,10 +67,7 @@ class PipelinesScreen(PipelineActions):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """The footer has room for few: with the focus in the log, for the log's."""
-        bindings = super().active_bindings
-        around = self.focused.ancestors_with_self if self.focused else []
-        log = next((node for node in around if isinstance(node, LogView)), None)
-        return bindings if log is None else with_focus_in(bindings, log, ("slash", "l"), way_out="escape")
+        return with_focus_in_log(self, super().active_bindings)
 
     @property
     def table(self) -> PipelineRuns:

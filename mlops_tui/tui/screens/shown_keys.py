@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from textual.binding import ActiveBinding
 from textual.dom import DOMNode
 from textual.screen import Screen
+
+from mlops_tui.tui.widgets.log_view import LogView
 
 
 def with_focus_in(
@@ -22,6 +25,13 @@ def with_focus_in(
         shown[way_out] = _as(shown[way_out], True)
         shown |= {key: _as(active, False) for key, active in shown.items() if active.binding.action == "leave"}
     return shown
+
+
+def with_focus_in_log(screen: Screen[Any], bindings: dict[str, ActiveBinding]) -> dict[str, ActiveBinding]:
+    """With the focus in a screen's log, for the log's keys; else as they are."""
+    around = screen.focused.ancestors_with_self if screen.focused else []
+    log = next((node for node in around if isinstance(node, LogView)), None)
+    return bindings if log is None else with_focus_in(bindings, log, ("slash", "l"), way_out="escape")
 
 
 def _shown(active: ActiveBinding, own: bool, wanted: bool) -> ActiveBinding:
